@@ -1,0 +1,45 @@
+# Everyday targets; `make help` lists them. PYTHON chooses the interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+
+setup: $(VENV)/.lab  ## create .venv with what the lab and the service need
+
+$(VENV)/.lab: requirements/lab.txt pyproject.toml
+	@sh requirements/install.sh "$(PYTHON)" lab
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt pyproject.toml
+	@sh requirements/install.sh "$(PYTHON)" dev
+	@touch $@ $(VENV)/.lab
+
+demo: $(VENV)/.lab  ## start the stack, load it for a minute, print the verdict, write the report
+	@$(BIN)/lab demo
+
+test: $(VENV)/.dev  ## run the whole test suite that needs no Docker
+	@$(BIN)/python -m pytest $(ARGS)
+
+test-faults: $(VENV)/.dev  ## run only the tests that stop, kill and overload real servers
+	@$(BIN)/python -m pytest -m faults $(ARGS)
+
+lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: $(VENV)/.dev  ## measure the service against its yardsticks; the table goes to bench/results/
+	@$(BIN)/python -m bench $(ARGS)
+
+train: $(VENV)/.dev  ## train the models again and write artefacts, cards and manifest
+	@$(BIN)/python -m app.training
+
+lock:  ## resolve the dependencies again and write the lock files with their hashes
+	@sh requirements/lock.sh
+
+clean:  ## stop the stack and remove what the targets made
+	@[ ! -x $(BIN)/lab ] || $(BIN)/lab down
+	@rm -rf $(VENV) .lab bench/results tests/artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help setup demo test test-faults lint bench train lock clean
