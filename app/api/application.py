@@ -1,0 +1,148 @@
+"""The ASGI application: predict routes by exact path, everything else through FastAPI, all of it observed."""
+
+import logging
+from collections.abc import Awaitable
+from time import perf_counter
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from app.api import documented, health, models, open_inference, page
+from app.api.exchange import NO_VERSION, App, Exchange, Message, Receive, RouteMeter, Scope, Send, standard_headers
+from app.api.predict import endpoints
+from app.api.problems import CONTENT_TYPE, kind_of_status, problem
+from app.api.readiness import ReadinessState
+from app.bootstrap import Services
+from app.core.errors import RequestRefused, UnknownModel
+from app.telemetry.request_id import request_id
+
+_log = logging.getLogger("app.api")
+_UNMATCHED = "other"
+
+
+class Observed:
+    """ASGI middleware for the framework's routes: request id, standard headers, counters, log record."""
+
+    def __init__(self, app: App, exchange: Exchange, routes: list[str]) -> None:
+        """`routes`: the templates that may appear as a label; any other request counts as "other"."""
+        self._app = app
+        self._exchange = exchange
+        self._meters = {route: exchange.meter(route) for route in routes}
+        self._other = exchange.meter(_UNMATCHED)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        request = request_id(scope["headers"])
+        scope["lab.request_id"] = request
+        status = 0
+
+        async def send_observed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                extra = standard_headers(request, NO_VERSION.encode(), perf_counter() - started)
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        self._exchange.in_flight += 1
+        try:
+            await self._app(scope, receive, send_observed)
+        except Exception:
+            _log.exception("request %s to %s failed", request.decode(), scope["path"][:256])
+            if not status:
+                response = _problem_response(request, "internal", "the service failed; its log has the reason")
+                await response(scope, receive, send_observed)
+        finally:
+            self._exchange.in_flight -= 1
+        self._exchange.finish(scope, self._meter(scope), status, perf_counter() - started, request.decode())
+
+    def _meter(self, scope: Scope) -> RouteMeter:
+        route = scope.get("route")
+        return self._meters.get(getattr(route, "path", ""), self._other)
+
+
+class Application:
+    """Dispatches by exact path: a predict endpoint if there is one, else the framework."""
+
+    def __init__(self, by_path: dict[str, Any], framework: App) -> None:
+        self._find = by_path.get
+        self._framework = framework
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        endpoint: App = self._find(scope["path"], self._framework)
+        return endpoint(scope, receive, send)
+
+
+def create(services: Services) -> tuple[Application, ReadinessState]:
+    """Return the application of one api process, and the switch of its readiness."""
+    settings = services.settings
+    exchange = Exchange(
+        services.metrics,
+        services.access_log,
+        replica=settings.replica,
+        max_in_flight=settings.max_in_flight,
+        max_body_bytes=settings.max_body_bytes,
+        body_timeout=settings.body_timeout,
+        metered=settings.metrics,
+    )
+    readiness = ReadinessState(services.shared_cache)
+    framework = framework_app(services, readiness)
+    routes = [path for path in (getattr(route, "path", None) for route in framework.routes) if path]
+    by_path = endpoints(services.registry, exchange, services.metrics, settings.max_rows)
+    return Application(by_path, Observed(framework, exchange, routes)), readiness
+
+
+def framework_app(services: Services, readiness: ReadinessState) -> FastAPI:
+    """Return the FastAPI application: everything but the predict routes, which it only documents."""
+    app = FastAPI(
+        title="Observability lab: prediction service",
+        version="1",
+        docs_url=None,  # its pages load their script from elsewhere; a lab works offline
+        redoc_url=None,
+        redirect_slashes=False,
+        exception_handlers={
+            HTTPException: _http_error,
+            RequestValidationError: _invalid,
+            RequestRefused: _refused,
+            UnknownModel: _unknown_model,
+        },
+    )
+    for router in (
+        documented.router(services.registry),
+        models.router(services.registry),
+        open_inference.router(services.registry, readiness),
+        health.router(readiness),
+        page.router(),
+    ):
+        app.include_router(router)
+    documented.add_schemas(app.openapi())
+    return app
+
+
+def _problem_response(request: bytes, kind: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    status, body = problem(kind, detail, request)
+    return Response(body, status, headers, CONTENT_TYPE.decode())
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = f"{request.method} {request.url.path[:256]}: {error.detail}"
+    headers = dict(error.headers) if error.headers else None
+    return _problem_response(request.scope["lab.request_id"], kind_of_status(error.status_code), detail, headers)
+
+
+async def _invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _problem_response(request.scope["lab.request_id"], "wrong-shape", str(error.errors()))
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestRefused)
+    return _problem_response(request.scope["lab.request_id"], error.kind, error.detail)
+
+
+async def _unknown_model(request: Request, error: Exception) -> Response:
+    return _problem_response(request.scope["lab.request_id"], "unknown-model", str(error))

@@ -1,0 +1,163 @@
+"""One HTTP exchange on the fast path: what every endpoint shares from the first byte to the log record."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from app.api.problems import CONTENT_TYPE as PROBLEM
+from app.api.problems import problem
+from app.core.errors import RequestRefused, Shed
+from app.telemetry.access_log import AccessLog, NoLog, Record, now
+from app.telemetry.catalogue import SHED_REASONS
+from app.telemetry.metrics import Counter, Metrics
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
+
+JSON: Final = (b"content-type", b"application/json")
+_PROBLEM: Final = (b"content-type", PROBLEM)
+_METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
+NO_VERSION: Final = "none"
+
+
+class ClientGone(Exception):
+    """The client closed the connection before its request was complete; nobody waits for an answer."""
+
+
+class RouteMeter:
+    """Counts and times the answers of one route template."""
+
+    __slots__ = ("_by", "_metrics", "route")
+
+    def __init__(self, metrics: Metrics, route: str) -> None:
+        self.route = route
+        self._metrics = metrics
+        self._by: dict[tuple[str, int], tuple[Counter, Callable[[float], None]]] = {}
+
+    def record(self, method: str, status: int, seconds: float) -> None:
+        """Count one answer: requests by method and status, service time by method."""
+        series = self._by.get((method, status))
+        if series is None:
+            series = self._by[method, status] = self._series(method, status)
+        counter, observe = series
+        counter.value += 1
+        observe(seconds)
+
+    def _series(self, method: str, status: int) -> tuple[Counter, Callable[[float], None]]:
+        counter = self._metrics.counter("http_requests_total", method, self.route, str(status))
+        return counter, self._metrics.histogram("http_request_duration_seconds", method, self.route).observe
+
+
+class Exchange:
+    """The bounds, meters and log that all requests of a process go through."""
+
+    def __init__(
+        self,
+        metrics: Metrics,
+        access_log: AccessLog | NoLog,
+        *,
+        replica: str,
+        max_in_flight: int,
+        max_body_bytes: int,
+        body_timeout: float,
+        metered: bool = True,
+    ) -> None:
+        self.in_flight = 0
+        self.max_in_flight = max_in_flight
+        self.max_body_bytes = max_body_bytes
+        self._body_timeout = body_timeout
+        self._metrics = metrics
+        self._append = access_log.append
+        self._replica = replica
+        self._metered = metered
+        self._shed = {reason: metrics.counter("http_requests_shed_total", reason) for reason in SHED_REASONS}
+        metrics.gauge("http_requests_in_flight", lambda: self.in_flight)
+
+    def meter(self, route: str) -> RouteMeter:
+        return RouteMeter(self._metrics, route)
+
+    async def rest_of_body(self, scope: Scope, receive: Receive, first: Message) -> bytes:
+        """Return the whole body, of which `first` is the first message.
+
+        Raises RequestRefused (too large, too slow) or ClientGone.
+        """
+        for name, value in scope["headers"]:
+            if name == b"content-length" and int(value) > self.max_body_bytes:
+                raise self._too_large(int(value))
+        body, message = bytearray(), first
+        try:
+            async with asyncio.timeout(self._body_timeout):
+                while True:
+                    if message["type"] != "http.request":
+                        raise ClientGone
+                    body += message["body"]
+                    if len(body) > self.max_body_bytes:
+                        raise self._too_large(len(body))
+                    if not message["more_body"]:
+                        return bytes(body)
+                    message = await receive()
+        except TimeoutError:
+            detail = f"{len(body)} bytes after {self._body_timeout:g} s"
+            raise RequestRefused("body-timeout", detail) from None
+
+    def _too_large(self, size: int) -> RequestRefused:
+        return RequestRefused("too-large", f"{size} bytes or more; at most {self.max_body_bytes} are taken")
+
+    def full(self) -> Shed:
+        """Return the refusal for more requests under way than the bound."""
+        return Shed("in_flight", f"{self.in_flight} requests are under way; at most {self.max_in_flight} are taken")
+
+    def refusal(self, refused: RequestRefused, request_id: bytes) -> tuple[int, bytes, Headers]:
+        """Return status, body and headers for a refused request, and count what was shed."""
+        status, body = problem(refused.kind, refused.detail, request_id)
+        headers: Headers = [_PROBLEM]
+        if isinstance(refused, Shed):
+            self._shed[refused.reason].value += 1
+            headers.append((b"retry-after", b"%d" % refused.retry_after))
+        return status, body, headers
+
+    def finish(
+        self,
+        scope: Scope,
+        meter: RouteMeter,
+        status: int,
+        seconds: float,
+        request_id: str,
+        model: str = "",
+        version: str = "",
+    ) -> None:
+        """Count and log one answered request."""
+        method = scope["method"]
+        if method not in _METHODS:
+            method = "OTHER"
+        if self._metered:
+            meter.record(method, status, seconds)
+        self._append(
+            Record(
+                now(),
+                "INFO" if status < 500 else "ERROR",
+                "request",
+                self._replica,
+                request_id,
+                method,
+                meter.route,
+                scope["path"][:256],
+                status,
+                int(seconds * 1e6),
+                model,
+                version,
+            )
+        )
+
+
+def standard_headers(request_id: bytes, version: bytes, seconds: float) -> Headers:
+    """Return the headers that every answer carries; `seconds` of service time, shown in milliseconds."""
+    return [
+        (b"x-request-id", request_id),
+        (b"x-model-version", version),
+        (b"server-timing", b"app;dur=%.3f" % (seconds * 1000)),
+    ]

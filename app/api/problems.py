@@ -1,0 +1,58 @@
+"""The error table: what a client is told, as application/problem+json (RFC 9457)."""
+
+from http import HTTPStatus
+from typing import Final, NamedTuple
+
+import msgspec
+
+CONTENT_TYPE: Final = b"application/problem+json"
+
+
+class Kind(NamedTuple):
+    """A stable kind of error: HTTP status and title."""
+
+    status: int
+    title: str
+
+
+KINDS: Final = {
+    "not-json": Kind(400, "The body is not JSON"),
+    "bad-request": Kind(400, "The request cannot be understood"),
+    "unknown-path": Kind(404, "There is nothing at this path"),
+    "unknown-model": Kind(404, "There is no such model"),
+    "method-not-allowed": Kind(405, "The path does not take this method"),
+    "body-timeout": Kind(408, "The body did not arrive in time"),
+    "too-large": Kind(413, "The body is too large"),
+    "wrong-shape": Kind(422, "The body is JSON of the wrong shape"),
+    "unusable-input": Kind(422, "No finite answer exists for this input"),
+    "internal": Kind(500, "The service failed"),
+    "overloaded": Kind(503, "The service is at its limit"),
+    "not-ready": Kind(503, "The service is not ready"),
+}
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """The body of an error answer; `type` never changes for a kind."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def problem(kind: str, detail: str, request_id: bytes) -> tuple[int, bytes]:
+    """Return status and body for one error of the table."""
+    status, title = KINDS[kind]
+    return status, _encode(Problem(f"urn:lab:problem:{kind}", title, status, detail, request_id.decode()))
+
+
+def kind_of_status(status: int) -> str:
+    """Return the kind for an error that the framework found itself."""
+    fits = {404: "unknown-path", 405: "method-not-allowed", 422: "wrong-shape", 413: "too-large"}
+    if status in fits:
+        return fits[status]
+    return "bad-request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "internal"

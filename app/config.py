@@ -1,0 +1,105 @@
+"""Settings of our services: the only module that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+PREFIX = "LAB_"
+PACKAGED_MODELS = Path(__file__).parent / "models"
+
+
+_POSITIVE = (
+    "redis_deadline",
+    "cache_ttl",
+    "cache_entries",
+    "max_body_bytes",
+    "max_rows",
+    "max_in_flight",
+    "max_queue_seconds",
+    "max_batch_rows",
+    "head_timeout",
+    "body_timeout",
+    "access_log_buffer",
+)
+
+
+class WrongSetting(Exception):
+    """A LAB_* variable is unknown or its value does not fit; the text names it, the value and what is wanted."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a service is told from outside; field `api_port` is the variable LAB_API_PORT. Times in seconds."""
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 18001
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = 18101
+    replica: str = "api-1"
+    models_dir: str = str(PACKAGED_MODELS)
+    # Share of requests that go to a version other than the first: "forest:v2=10" is 10 %.
+    canary: str = ""
+
+    redis_url: str = ""
+    redis_deadline: float = 0.05
+    cache_ttl: float = 300.0
+    cache_entries: int = 4096
+
+    max_body_bytes: int = 1 << 20
+    max_rows: int = 1024
+    max_in_flight: int = 512
+    # An accepted request of a heavy model waits in the queue for about this long at most.
+    max_queue_seconds: float = 0.15
+    max_batch_rows: int = 1024
+    head_timeout: float = 5.0
+    body_timeout: float = 10.0
+    drain_seconds: float = 0.5
+
+    # Off only to measure what it costs.
+    access_log: bool = True
+    metrics: bool = True
+    access_log_buffer: int = 65536
+    log_level: str = "INFO"
+
+
+def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read LAB_* variables (of `environ`, else of the process) into Settings.
+
+    Raises WrongSetting for an unknown LAB_* variable or a value of the wrong type or range.
+    """
+    given = {name: value for name, value in (environ or os.environ).items() if name.startswith(PREFIX)}
+    fields = set(Settings.__struct_fields__)
+    values: dict[str, str] = {}
+    for name, value in sorted(given.items()):
+        field = name.removeprefix(PREFIX).lower()
+        if field not in fields:
+            raise WrongSetting(f"{name}={value!r}: no such setting; known: {', '.join(known_variables())}")
+        values[field] = value
+    for field, value in values.items():
+        try:
+            msgspec.convert({field: value}, Settings, strict=False)
+        except msgspec.ValidationError as error:
+            raise WrongSetting(f"{PREFIX}{field.upper()}={value!r}: {error}") from None
+    settings = msgspec.convert(values, Settings, strict=False)
+    _check_ranges(settings)
+    return settings
+
+
+def known_variables() -> list[str]:
+    return [PREFIX + field.upper() for field in Settings.__struct_fields__]
+
+
+def _check_ranges(settings: Settings) -> None:
+    for field in ("api_port", "metrics_port"):
+        port = getattr(settings, field)
+        if not 1 <= port <= 65535:
+            raise WrongSetting(f"{PREFIX}{field.upper()}={port}: a port is 1 to 65535")
+    for field in _POSITIVE:
+        value = getattr(settings, field)
+        if not 0 < value < float("inf"):
+            raise WrongSetting(f"{PREFIX}{field.upper()}={value}: must be more than 0")
+    if not 0 <= settings.drain_seconds <= 60:
+        raise WrongSetting(f"LAB_DRAIN_SECONDS={settings.drain_seconds}: must be 0 to 60")
+    if settings.log_level not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise WrongSetting(f"LAB_LOG_LEVEL={settings.log_level!r}: one of DEBUG, INFO, WARNING, ERROR")

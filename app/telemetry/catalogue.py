@@ -1,0 +1,81 @@
+"""Every metric of our services, as data: what is not listed here cannot be emitted."""
+
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+# Seconds. The same list serves Traefik, the service and the load generator, so that their curves can be compared.
+LATENCY_BUCKETS: Final = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+)
+# Inference starts at microseconds, where a request never is.
+INFERENCE_BUCKETS: Final = (0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, *LATENCY_BUCKETS)
+BATCH_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+SCORE_BUCKETS: Final = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0)
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(msgspec.Struct, frozen=True):
+    """One metric: its full name, kind, help, label names and, for a histogram, its upper bounds."""
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+CATALOGUE: Final = (
+    Metric("http_requests_total", Kind.COUNTER, "Requests answered.", ("method", "route", "status")),
+    Metric(
+        "http_request_duration_seconds",
+        Kind.HISTOGRAM,
+        "Service time, from the request's head to the answer.",
+        ("method", "route"),
+        LATENCY_BUCKETS,
+    ),
+    Metric("http_requests_in_flight", Kind.GAUGE, "Requests being answered at this moment."),
+    Metric("http_requests_shed_total", Kind.COUNTER, "Requests refused to protect the others.", ("reason",)),
+    Metric("predictions_total", Kind.COUNTER, "Rows predicted, by outcome.", ("model", "version", "outcome")),
+    Metric("prediction_labels_total", Kind.COUNTER, "Rows predicted, by label.", ("model", "version", "label")),
+    Metric("prediction_score", Kind.HISTOGRAM, "Scores answered, 0 to 1.", ("model",), SCORE_BUCKETS),
+    Metric(
+        "model_inference_seconds",
+        Kind.HISTOGRAM,
+        "Time of one call of a model (one batch).",
+        ("model", "version"),
+        INFERENCE_BUCKETS,
+    ),
+    Metric("model_batch_size", Kind.HISTOGRAM, "Rows in one call of a model.", ("model",), BATCH_BUCKETS),
+    Metric("model_queue_rows", Kind.GAUGE, "Rows that wait for a heavy model.", ("model", "version")),
+    Metric("cache_requests_total", Kind.COUNTER, "Look-ups and writes, by tier.", ("tier", "outcome")),
+    Metric("log_records_total", Kind.COUNTER, "Log records by sink and fate.", ("sink", "outcome")),
+)
+
+BY_NAME: Final = {metric.name: metric for metric in CATALOGUE}
+
+# The closed sets of label values that the service chooses itself (models, versions and labels come from the artefacts).
+SHED_REASONS: Final = ("in_flight", "queue", "draining")
+PREDICTION_OUTCOMES: Final = ("computed", "cached", "invalid", "shed", "failed")
+CACHE_TIERS: Final = ("process", "redis")
+CACHE_OUTCOMES: Final = ("hit", "miss", "stored", "skipped", "error")
+LOG_OUTCOMES: Final = ("written", "dropped", "failed")
