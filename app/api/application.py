@@ -26,12 +26,10 @@ _UNMATCHED = "other"
 class Observed:
     """ASGI middleware for the framework's routes: request id, standard headers, counters, log record."""
 
-    def __init__(self, app: App, exchange: Exchange, routes: list[str]) -> None:
-        """`routes`: the templates that may appear as a label; any other request counts as "other"."""
+    def __init__(self, app: App, exchange: Exchange) -> None:
         self._app = app
         self._exchange = exchange
-        self._meters = {route: exchange.meter(route) for route in routes}
-        self._other = exchange.meter(_UNMATCHED)
+        self._meters: dict[str, RouteMeter] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -60,8 +58,12 @@ class Observed:
         self._exchange.finish(scope, self._meter(scope), status, perf_counter() - started, request.decode())
 
     def _meter(self, scope: Scope) -> RouteMeter:
-        route = scope.get("route")
-        return self._meters.get(getattr(route, "path", ""), self._other)
+        """Return the meter of the route template that matched; all that match none are one."""
+        template = getattr(scope.get("route"), "path", _UNMATCHED)
+        meter = self._meters.get(template)
+        if meter is None:
+            meter = self._meters[template] = self._exchange.meter(template)
+        return meter
 
 
 class Application:
@@ -90,9 +92,8 @@ def create(services: Services) -> tuple[Application, ReadinessState]:
     )
     readiness = ReadinessState(services.shared_cache)
     framework = framework_app(services, readiness)
-    routes = [path for path in (getattr(route, "path", None) for route in framework.routes) if path]
     by_path = endpoints(services.registry, exchange, services.metrics, settings.max_rows)
-    return Application(by_path, Observed(framework, exchange, routes)), readiness
+    return Application(by_path, Observed(framework, exchange)), readiness
 
 
 def framework_app(services: Services, readiness: ReadinessState) -> FastAPI:
