@@ -1,0 +1,175 @@
+"""A run's folder as typed values: what the load generator wrote, read back."""
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from labkit.errors import CannotRun
+
+T = TypeVar("T")
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One kind of failed request: `example` is one such failure as the client saw it (free text of the peer)."""
+
+    kind: str
+    count: int
+    example: str = ""
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """All requests of one method and route template; the histograms are HdrHistogram V2 in base64, microseconds."""
+
+    method: str
+    name: str
+    sent: int
+    ok: int
+    failed: int
+    statuses: dict[str, int]
+    errors: tuple[Failure, ...] = ()
+    service_time: str | None = None
+    response_time: str | None = None
+
+
+class Second(msgspec.Struct, frozen=True):
+    """One second of the run; `t` in epoch seconds, `offered` counts the intended starts that fall in it."""
+
+    t: float
+    offered: float = 0
+    sent: int = 0
+    done: int = 0
+    failed: int = 0
+    statuses: dict[str, int] = {}
+    busy: float | None = None
+    service_time: str | None = None
+    response_time: str | None = None
+
+
+class CpuSample(msgspec.Struct, frozen=True):
+    t: float
+    pid: int
+    percent: float
+
+
+class Generator(msgspec.Struct, frozen=True):
+    """The generator's own health. `achieved` is sent on schedule / intended; None in a closed loop."""
+
+    sent: int
+    intended: int | None = None
+    achieved: float | None = None
+    saturated: bool = False
+    reasons: tuple[str, ...] = ()
+    max_cpu_percent: float | None = None
+    cpu: tuple[CpuSample, ...] = ()
+
+
+class Sample(msgspec.Struct, frozen=True):
+    name: str
+    value: float
+    labels: dict[str, str] = {}
+
+
+class Scrape(msgspec.Struct, frozen=True):
+    """The counters of one replica at one moment; `error` says why there are none."""
+
+    t: float | None = None
+    samples: tuple[Sample, ...] = ()
+    error: str | None = None
+
+
+class Counters(msgspec.Struct, frozen=True):
+    """Each replica's counters before the first and after the last request, keyed by its metrics URL."""
+
+    before: dict[str, Scrape] = {}
+    after: dict[str, Scrape] = {}
+
+
+class Facts(msgspec.Struct, frozen=True):
+    """What was run (run.json); `started` and `ended` in epoch seconds."""
+
+    id: str
+    started: float
+    ended: float
+    mode: str
+    scenario: dict[str, Any] = {}
+    slo: dict[str, Any] = {}
+    host: str = ""
+    edge: str = "unknown"
+    seed: int | None = None
+    users: int | None = None
+    processes: int | None = None
+    argv: tuple[str, ...] = ()
+    versions: dict[str, str] = {}
+    urls: dict[str, Any] = {}
+    interrupted: bool = False
+
+    @property
+    def scenario_name(self) -> str:
+        return str(self.scenario.get("name") or "unnamed")
+
+
+class _Requests(msgspec.Struct, frozen=True):
+    unit: str
+    entries: tuple[Entry, ...]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One finished run; `counters` is None when no replica was scraped."""
+
+    folder: Path
+    facts: Facts
+    entries: tuple[Entry, ...]
+    timeline: tuple[Second, ...]
+    generator: Generator
+    counters: Counters | None
+
+    @property
+    def schedule_s(self) -> float:
+        """Seconds over which requests were intended: the schedule ends before the last answer does."""
+        planned = self.facts.scenario.get("duration")
+        if isinstance(planned, int | float) and planned > 0 and not self.facts.interrupted:
+            return float(planned)
+        offered_until = max((second.t + 1 for second in self.timeline if second.offered), default=self.facts.ended)
+        return max(min(offered_until, self.facts.ended) - self.facts.started, 1e-9)
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder. Raises CannotRun that names the file which is missing or unreadable."""
+    requests = _read(folder / "requests.json", _Requests)
+    if requests.unit != "us":
+        raise CannotRun(f"{folder / 'requests.json'}: unit is {requests.unit!r}, this report reads 'us' only")
+    has_counters = (folder / "counters.json").exists()
+    return Run(
+        folder=folder,
+        facts=_read(folder / "run.json", Facts),
+        entries=requests.entries,
+        timeline=_read_lines(folder / "timeline.jsonl"),
+        generator=_read(folder / "generator.json", Generator),
+        counters=_read(folder / "counters.json", Counters) if has_counters else None,
+    )
+
+
+def read_facts(folder: Path) -> Facts:
+    """Read only run.json: enough to list a run."""
+    return _read(folder / "run.json", Facts)
+
+
+def _read(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _read_lines(path: Path) -> tuple[Second, ...]:
+    try:
+        lines = msgspec.json.Decoder(Second).decode_lines(path.read_bytes())
+    except (OSError, msgspec.DecodeError) as error:
+        raise _unreadable(path, error) from error
+    return tuple(sorted(lines, key=lambda second: second.t))
+
+
+def _unreadable(path: Path, error: Exception) -> CannotRun:
+    what = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read: {error}"
+    return CannotRun(f"{path} {what}; the run did not finish or is damaged: start it again with lab load")
