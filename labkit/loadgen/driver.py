@@ -1,0 +1,231 @@
+"""One run from outside: a folder, the counters before, locust as a child process, the counters after."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from labkit.errors import CannotRun
+from labkit.home import Home, find_home
+from labkit.loadgen import counters
+from labkit.loadgen.ledger import write_json
+from labkit.loadgen.processes import end_group
+from labkit.loadgen.progress import LiveLine, Progress, TimelineReader
+from labkit.loadgen.scenario import (
+    Scenario,
+    adjusted,
+    find_scenario,
+    loadtests_folder,
+    objectives_of,
+    read_scenario,
+    schedule_shape,
+    to_dict,
+)
+from labkit.loadgen.slo import Objectives
+from labkit.urls import Urls
+
+PACKAGES = ("locust", "gevent", "geventhttpclient", "hdrhistogram")
+POLL = 0.25
+STOP_WITHIN = 20.0
+START_WITHIN = 60.0
+
+OnProgress = Callable[[Progress], None]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run early; `folder` holds what was measured until then."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(f"interrupted; what was measured is in {folder}")
+        self.folder = folder
+
+
+def drive(
+    scenario: str | Path,
+    urls: Urls,
+    *,
+    home: Home | None = None,
+    users: int | None = None,
+    rate: float | None = None,
+    duration: float | None = None,
+    seed: int | None = None,
+    processes: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Path:
+    """Run a scenario against a service and return the run's folder.
+
+    `home` is where scenarios are and runs go, found from the package when not given. Ctrl-C (or SIGTERM turned
+    into SystemExit) ends the run early: the folder is complete and marked interrupted, then Interrupted (or that
+    SystemExit) is raised. Without `on_progress` a live line is shown on stderr. Raises CannotRun when the scenario
+    is wrong or locust does not start.
+    """
+    home = home or find_home()
+    path = find_scenario(scenario, home.root)
+    chosen = adjusted(read_scenario(path), users=users, duration=duration, seed=seed, processes=processes)
+    schedule_shape(chosen, rate)
+    objectives = objectives_of(chosen, path, home.root)
+    folder = new_folder(home.runs, chosen.name)
+    write_json(folder / "scenario.json", to_dict(chosen))
+    command = locust_command(chosen, urls.service, folder, home.root, rate)
+    before = counters.scrape_all(urls.metrics)
+    with ExitStack() as stack:
+        show = on_progress or stack.enter_context(LiveLine())
+        ending = run_locust(command, folder, chosen, show)
+    after = counters.settled(urls.metrics)
+    write_json(folder / "counters.json", {"before": counters.to_dict(before), "after": counters.to_dict(after)})
+    write_facts(folder, chosen, objectives, urls, rate, command)
+    if isinstance(ending, KeyboardInterrupt):
+        raise Interrupted(folder)
+    if ending is not None:
+        raise ending
+    return folder
+
+
+def new_folder(runs: Path, name: str) -> Path:
+    """Make the folder of a run, named by time and scenario; the second one within a second gets a number."""
+    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{name}"
+    for number in range(1, 100):
+        folder = runs / (stem if number == 1 else f"{stem}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise CannotRun(
+                f"{folder}: cannot be made ({error.strerror}); check LAB_HOME and its permissions"
+            ) from error
+        return folder
+    raise CannotRun(f"{runs / stem}: a hundred runs in one second; wait a second")
+
+
+def locust_command(scenario: Scenario, host: str, folder: Path, root: Path, rate: float | None) -> list[str]:
+    command = [sys.executable, "-m", "labkit.loadgen.locust_process"]
+    command += ["--locustfile", str(loadtests_folder(root)), "--host", host, "--headless", "--only-summary"]
+    command += ["--schedule", str(folder / "scenario.json"), "--run-dir", str(folder)]
+    command += ["--users", str(scenario.users), "--spawn-rate", str(scenario.users)]
+    # 100 failed requests are a result to be judged, not a failure of locust.
+    command += ["--exit-code-on-error", "0", "--loglevel", "INFO"]
+    if rate is not None:
+        command += ["--rate", repr(rate)]
+    if scenario.mode == "closed":
+        command += ["--run-time", f"{max(1, round(scenario.duration))}s"]
+    if scenario.processes > 1:
+        # Its own port for each run: locust's default, 5557, would join workers of two runs on one machine.
+        port = str(free_port())
+        command += ["--processes", str(scenario.processes), "--master-bind-host", "127.0.0.1"]
+        command += ["--master-bind-port", port, "--master-port", port]
+    return command
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def child_environment(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment without what would change the run: LOCUST_* and a ~/.locust.conf set options."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("LOCUST_")}
+    package_root = str(Path(__file__).resolve().parent.parent.parent)
+    search = [package_root, *(part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if part)]
+    return kept | {"HOME": str(folder), "PYTHONPATH": os.pathsep.join(search), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def run_locust(command: list[str], folder: Path, scenario: Scenario, show: OnProgress) -> BaseException | None:
+    """Run locust to its end, showing progress; return what interrupted it, or None.
+
+    Raises CannotRun (or what interrupted it) when nothing was measured; the folder is removed then.
+    """
+    log = folder / "locust.log"
+    reader = TimelineReader(folder / "timeline.jsonl", scenario.duration)
+    ending: BaseException | None = None
+    with log.open("wb") as output:
+        child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=child_environment(folder),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        deadline = time.monotonic() + START_WITHIN + scenario.duration + scenario.grace + STOP_WITHIN
+        try:
+            while child.poll() is None and time.monotonic() < deadline:
+                show(reader.read())
+                _wait(child, POLL)
+        except (KeyboardInterrupt, SystemExit) as interruption:
+            ending = interruption
+        finally:
+            stop(child)
+    if not (folder / "generator.json").exists():
+        text = last_line(log)
+        shutil.rmtree(folder)
+        if ending is not None:
+            raise ending
+        raise CannotRun(f"locust measured nothing (exit code {child.returncode}): {text}")
+    return ending
+
+
+def stop(child: "subprocess.Popen[bytes]") -> None:
+    """End locust and its workers; while it still runs, it is asked first, so that it writes its files."""
+    if child.poll() is None:
+        child.send_signal(signal.SIGTERM)
+        if not _wait(child, STOP_WITHIN):
+            child.kill()
+            child.wait()
+    end_group(child.pid, within=5.0)
+
+
+def _wait(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
+    try:
+        child.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def last_line(log: Path) -> str:
+    lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return lines[-1].strip() if lines else "it said nothing"
+
+
+def write_facts(
+    folder: Path, scenario: Scenario, objectives: Objectives, urls: Urls, rate: float | None, command: list[str]
+) -> None:
+    """Write run.json from what was asked for and what the generator measured."""
+    generator: dict[str, Any] = msgspec.json.decode((folder / "generator.json").read_bytes())
+    shape = schedule_shape(scenario, rate)
+    resolved = to_dict(scenario)
+    if shape is not None:
+        resolved["segments"] = [[part.seconds, part.first, part.last] for part in shape.segments]
+    facts = {
+        "id": folder.name,
+        "scenario": resolved,
+        "slo": msgspec.to_builtins(objectives),
+        "host": urls.service,
+        "edge": urls.edge,
+        "started": generator["started"],
+        "ended": generator["ended"],
+        "mode": scenario.mode,
+        "seed": scenario.seed,
+        "users": scenario.users,
+        "processes": scenario.processes,
+        "argv": sys.argv,
+        "command": command,
+        "versions": {"python": sys.version.split()[0], **{name: version(name) for name in PACKAGES}},
+        "urls": urls.to_dict(),
+        "interrupted": generator["interrupted"],
+    }
+    write_json(folder / "run.json", facts)
+    (folder / "scenario.json").unlink(missing_ok=True)

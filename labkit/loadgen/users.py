@@ -1,0 +1,101 @@
+"""The user class of this project: requests with a check of their answer, run by locust's loop or by a schedule.
+
+Importing this module adds the project's flags to locust's command line (see `plugin`).
+"""
+
+import random
+import secrets
+from typing import Any, cast
+
+from locust import FastHttpUser, between
+from locust.exception import StopUser
+
+from labkit.loadgen import plugin
+from labkit.loadgen.answers import NO_ANSWER, WRONG_ANSWER, Answer, BadAnswer, check_request_id
+from labkit.loadgen.clock import now
+from labkit.loadgen.exchanges import Exchange
+from labkit.loadgen.station import Flight
+from labkit.loadgen.tickets import LARGEST_DRAW
+
+
+class LabUser(FastHttpUser):
+    """A user whose requests are counted by route template, checked, and can be scheduled.
+
+    One task sends one request. In a scheduled run a user is a slot: it runs whatever ticket comes next.
+    """
+
+    abstract = True
+    wait_time = between(0.5, 1.5)
+    connection_timeout = 5.0
+    network_timeout = 30.0
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self._id_prefix = secrets.token_hex(8)
+        self._requests = 0
+        self._intended: float | None = None
+        self._ticket_draw: int | None = None
+        self._chance = random.Random(plugin.user_seed(environment))  # noqa: S311  (test data, no secret)
+
+    def on_start(self) -> None:
+        """Enter the pool of a scheduled run; with locust's own loop, do nothing."""
+        station = plugin.station_of(self.environment)
+        if station is not None and station.plan.mode == "scheduled":
+            station.serve(self)
+
+    def take_ticket(self, intended: float, draw: int) -> None:
+        """Make the next request the one that was intended for `intended`, epoch seconds, with this draw."""
+        self._intended = intended
+        self._ticket_draw = draw
+
+    def draw(self) -> int:
+        """Return the integer that decides the next input: the ticket's, else a new one of this user."""
+        return self._chance.randrange(LARGEST_DRAW) if self._ticket_draw is None else self._ticket_draw
+
+    def send(self, exchange: Exchange) -> None:
+        """Send one request and check its answer; both are recorded, nothing is raised for a bad one."""
+        station = plugin.station_of(self.environment)
+        if station is not None and station.closing:
+            raise StopUser
+        self._requests += 1
+        request_id = f"{self._id_prefix}{self._requests:016x}"
+        headers = {"X-Request-ID": request_id}
+        if exchange.body is not None:
+            headers["Content-Type"] = "application/json"
+        context = {}
+        if station is not None:
+            flight = Flight(exchange.method, exchange.route, now(), self._intended)
+            self._intended = None
+            station.depart(flight)
+            context["flight"] = flight
+        with self.client.request(
+            exchange.method,
+            exchange.path,
+            name=exchange.route,
+            data=cast(Any, exchange.body),  # bytes, which its annotation forgets
+            headers=headers,
+            allow_redirects=False,
+            catch_response=True,
+            context=context,
+        ) as response:
+            problem = judged(response, request_id, exchange)
+            if problem is None:
+                response.success()
+            else:
+                response.failure(problem)
+
+
+def judged(response: Any, request_id: str, exchange: Exchange) -> BadAnswer | None:
+    """Return what is wrong with a response, or None."""
+    if not response.status_code:
+        error = response.error
+        return BadAnswer(NO_ANSWER, type(error).__name__, str(error))
+    answer = Answer(response.status_code, response.headers, response.content or b"")
+    try:
+        exchange.check(answer)
+        check_request_id(answer, request_id)
+    except BadAnswer as problem:
+        return problem
+    except Exception as error:  # an answer that breaks its check is a wrong answer, not a lost request
+        return BadAnswer(WRONG_ANSWER, "the check of it failed", repr(error))
+    return None
