@@ -1,0 +1,44 @@
+"""The `lab` command: each subject brings its commands, heavy imports wait until one of them runs."""
+
+import signal
+import sys
+from types import FrameType
+
+import typer
+
+from labkit import demo
+from labkit.errors import CannotRun
+from labkit.loadgen import commands as load_commands
+from labkit.report import commands as report_commands
+from labkit.stack import commands as stack_commands
+
+app = typer.Typer(
+    name="lab",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Start an instrumented service, put load on it, see what happens.",
+    epilog="Exit codes: 0 done or judged good, 1 judged bad, 2 cannot run.",
+)
+for subject in (demo, stack_commands, load_commands, report_commands):
+    subject.register(app)
+
+
+def main() -> None:
+    """Run the command; every end is an exit code, and at most one line on stderr says why."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _ended)
+    try:
+        app()
+    except CannotRun as error:
+        print(f"lab: {error}", file=sys.stderr)
+        sys.exit(2)
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code > 128:
+            print("lab: interrupted", file=sys.stderr)
+        raise
+
+
+def _ended(number: int, _frame: FrameType | None) -> None:
+    """Unwind as Ctrl-C does, so that what was started is stopped."""
+    sys.exit(128 + number)

@@ -1,0 +1,136 @@
+"""One line of the catalogue, and how it becomes a component that can be started."""
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labkit.home import Home
+from labkit.stack.component import Component
+from labkit.stack.obtain.program import Program
+from labkit.stack.ports import HOST
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A file of the project, copied to the run folder with exact pieces of text replaced."""
+
+    source: str
+    target: str
+    replace: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component as data. Texts may use the fields of `Site.fields`, such as {host} or {port[redis]}.
+
+    `program` names what runs it (a key of obtain.SOURCES, or python); `ports` are offsets from the port base, the
+    first one is shown; `scrape` is the Prometheus job and the port under which it can be scraped.
+    """
+
+    name: str
+    program: str
+    command: tuple[str, ...]
+    ports: Mapping[str, int]
+    probes: tuple[str, ...]
+    needs: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[ConfigFile, ...] = ()
+    scrape: tuple[str, str] | None = None
+    ready_within: float = 30.0
+    stop_within: float = 10.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a stack is set up: folders, port base and the programs that were found."""
+
+    home: Home
+    base: int
+    entries: tuple[Entry, ...]
+    programs: Mapping[str, Program]
+    now: float = field(default_factory=time.time)
+
+    def port(self, name: str) -> int:
+        return self.ports[name]
+
+    @property
+    def ports(self) -> dict[str, int]:
+        return {name: self.base + offset for entry in self.entries for name, offset in entry.ports.items()}
+
+    def fill(self, text: str, entry: Entry) -> str:
+        """Return the text with its {fields} filled in."""
+        apis = [name for name in self.ports if name.startswith("api-") and not name.endswith("-metrics")]
+        return text.format(
+            name=entry.name,
+            host=HOST,
+            port=self.ports,
+            program=self.programs[entry.program].path,
+            root=self.home.root,
+            run=self.home.run,
+            data=self.home.data / entry.name,
+            replicas=len(apis),
+            now=f"{self.now:.3f}",
+            api_urls=",".join(f"http://{HOST}:{self.ports[name]}" for name in apis),
+        )
+
+    def component(self, entry: Entry) -> Component:
+        """Return the entry with everything filled in, ready to be started."""
+        present = {other.name for other in self.entries}
+        program, *arguments = (self.fill(text, entry) for text in entry.command)
+        return Component(
+            name=entry.name,
+            command=(program, *arguments, *self.programs[entry.program].arguments),
+            environment={name: self.fill(text, entry) for name, text in entry.environment.items()},
+            ports={name: self.ports[name] for name in entry.ports},
+            probes=tuple(self.fill(text, entry) for text in entry.probes),
+            needs=tuple(name for name in entry.needs if name in present),
+            ready_within=entry.ready_within,
+            stop_within=entry.stop_within,
+        )
+
+    def write_files(self) -> None:
+        """Write the configuration of every entry and the scrape targets into the run folder; make data folders."""
+        for entry in self.entries:
+            (self.home.data / entry.name).mkdir(parents=True, exist_ok=True)
+            for file in entry.files:
+                target = self.home.run / file.target
+                target.parent.mkdir(parents=True, exist_ok=True)
+                replace = {old: self.fill(new, entry) for old, new in file.replace.items()}
+                target.write_text(rendered(self.home.root / file.source, replace), encoding="utf-8")
+        folder = self.home.run / "prometheus" / "targets"
+        folder.mkdir(parents=True, exist_ok=True)
+        for job, groups in self.scrape_targets().items():
+            (folder / f"{job}.json").write_text(json.dumps(groups, indent=1), encoding="utf-8")
+
+    def scrape_targets(self) -> dict[str, list[dict[str, Any]]]:
+        """Return Prometheus's file_sd content for each job; the label `replica` is the component's name."""
+        jobs: dict[str, list[dict[str, Any]]] = {}
+        for entry in self.entries:
+            if entry.scrape is not None:
+                job, port = entry.scrape
+                target: dict[str, Any] = {"targets": [f"{HOST}:{self.ports[port]}"], "labels": {"replica": entry.name}}
+                jobs.setdefault(job, []).append(target)
+        return jobs
+
+
+def rendered(source: Path, replace: Mapping[str, str]) -> str:
+    """Return the file's text with each piece replaced; raises ValueError unless it occurs exactly once."""
+    text = source.read_text(encoding="utf-8")
+    for old, new in replace.items():
+        if text.count(old) != 1:
+            raise ValueError(f"{source}: {old!r} occurs {text.count(old)} times instead of once")
+        text = text.replace(old, new)
+    return text
+
+
+def claims(entries: Iterable[Entry], base: int) -> list[tuple[str, int]]:
+    """Return each component's name with each port that it listens on."""
+    return [(entry.name, base + offset) for entry in entries for offset in entry.ports.values()]
+
+
+def needed_programs(entries: Iterable[Entry]) -> list[str]:
+    """Return the names of the programs that have to be obtained, each once, in catalogue order."""
+    return list(dict.fromkeys(entry.program for entry in entries if entry.program != "python"))

@@ -1,0 +1,79 @@
+"""A stack of its own for a test: a state folder, free ports, the real `lab` command."""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from labkit.home import Home
+from labkit.stack import catalogue
+from labkit.stack.entry import claims
+from labkit.stack.ports import SPAN, free
+
+ROOT = Path(__file__).parents[2]
+LAB = Path(sys.executable).parent / "lab"
+
+
+def free_base() -> int:
+    """Return a port base whose ports are all free now; below the range that outgoing connections use."""
+    ports = [offset for _, offset in claims(catalogue.entries("traefik"), 0)]
+    bases = list(range(20000, 32000, SPAN))
+    random.SystemRandom().shuffle(bases)  # two test sessions with the same seed must differ
+    return next(base for base in bases if all(free(base + port) for port in ports))
+
+
+class StackFolder:
+    """A state folder with the project's cache of programs, so that each is obtained once for all tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self.home = Home(ROOT, folder / ".lab")
+        self.temporary = folder / "tmp"
+        self.base = free_base()
+        self.home.lab.mkdir(parents=True)
+        self.temporary.mkdir()
+        cache = ROOT / ".lab" / "cache"
+        cache.mkdir(parents=True, exist_ok=True)
+        self.home.cache.symlink_to(cache)
+
+    def environment(self, **more: str) -> dict[str, str]:
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        own = {"LAB_HOME": str(self.home.lab), "LAB_PORT_BASE": str(self.base), "TMPDIR": str(self.temporary)}
+        return {**kept, **own, **more}
+
+    def lab(self, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [LAB, *arguments],
+            env=self.environment(**environment),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    def listening(self) -> list[int]:
+        """Return the ports of this stack that cannot be bound."""
+        return [port for _, port in claims(catalogue.entries("traefik"), self.base) if not free(port)]
+
+
+def running(pids: Sequence[int]) -> list[str]:
+    """Return which of the processes still run; a zombie does not."""
+    found = []
+    for pid in pids:
+        try:
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.name()} ({pid})")
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def row(facts: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return one component of `lab status --json`."""
+    found: dict[str, Any] = next(part for part in facts["components"] if part["name"] == name)
+    return found
