@@ -102,13 +102,15 @@ class MicroBatcher:
         for one in batch:
             end = start + len(one.rows)
             score = None if answer.score is None else answer.score[start:end]
-            one.answer.set_result(Answer(answer.result[start:end], score))
+            if not one.answer.done():  # nobody waits any more: the request was cancelled
+                one.answer.set_result(Answer(answer.result[start:end], score))
             start = end
 
     async def _answer_one_by_one(self, batch: list[_Waiting], error: Exception) -> None:
         """Find the request that spoils the batch: the others get their answers."""
         if len(batch) == 1:
-            batch[0].answer.set_exception(error)
+            if not batch[0].answer.done():
+                batch[0].answer.set_exception(error)
             return
         for one in batch:
             await self._answer_together([one])

@@ -11,6 +11,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from app.core.ports import Adds, CachedAnswer
+from app.core.rows import UNREADABLE
 
 # A failed tier is asked again after this time, by one request.
 _PAUSE_SECONDS = 1.0
@@ -55,7 +56,7 @@ class RedisCache:
             future = self._wanted[key] = asyncio.get_running_loop().create_future()
         if self._reader is None or self._reader.done():
             self._reader = asyncio.create_task(self._read_wanted())
-        entry = await future
+        entry = await asyncio.shield(future)  # others may wait for the same key: one who leaves must not cancel it
         self._count["hit" if entry else "miss"].add()
         return entry
 
@@ -133,5 +134,5 @@ def _read(value: bytes | str | None) -> CachedAnswer | None:
         return None
     try:
         return _decode(value)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None

@@ -1,5 +1,6 @@
-"""A bounded cache in memory: least recently used entries go first, every entry after its time to live."""
+"""A cache in memory, bounded in entries and bytes: least recently used first, every entry after its time to live."""
 
+import math
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
@@ -8,12 +9,14 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """At most `capacity` entries; the caller passes the time (seconds, any monotonic clock)."""
+    """At most `capacity` entries of `most_bytes` in all; the caller says the time (seconds, any monotonic clock)."""
 
-    def __init__(self, capacity: int, ttl: float) -> None:
+    def __init__(self, capacity: int, ttl: float, most_bytes: float = math.inf) -> None:
         self._capacity = capacity
         self._ttl = ttl
-        self._entries: OrderedDict[K, tuple[float, V]] = OrderedDict()
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self._entries: OrderedDict[K, tuple[float, V, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -23,15 +26,22 @@ class LruCache(Generic[K, V]):
         entry = self._entries.get(key)
         if entry is None:
             return None
-        expires, value = entry
+        expires, value, size = entry
         if expires <= now:
             del self._entries[key]
+            self._bytes -= size
             return None
         self._entries.move_to_end(key)
         return value
 
-    def put(self, key: K, value: V, now: float) -> None:
-        self._entries[key] = (now + self._ttl, value)
-        self._entries.move_to_end(key)
-        if len(self._entries) > self._capacity:
-            self._entries.popitem(last=False)
+    def put(self, key: K, value: V, now: float, size: int = 0) -> None:
+        """Keep `value`, which takes about `size` bytes; what is larger than the whole cache is not kept."""
+        before = self._entries.pop(key, None)
+        if before is not None:
+            self._bytes -= before[2]
+        if size > self._most_bytes:
+            return
+        self._entries[key] = (now + self._ttl, value, size)
+        self._bytes += size
+        while len(self._entries) > self._capacity or self._bytes > self._most_bytes:
+            self._bytes -= self._entries.popitem(last=False)[1][2]

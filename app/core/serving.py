@@ -8,6 +8,10 @@ from app.core.lru import LruCache
 from app.core.model import Answer, ModelInfo
 from app.core.ports import AnswerCache, Batcher, CachedAnswer, Observes
 
+# About what a cached answer takes in memory beside its key and its payload, in all and per row.
+_ENTRY_BYTES = 600
+_ROW_BYTES = 64
+
 
 class AnyKernel(Protocol):
     """A kernel of numbers or of text."""
@@ -98,17 +102,21 @@ class HeavyModel:
         if self._shared is not None:
             entry = await self._shared.find(key)
             if entry is not None:
-                self._local.put(key, entry, self._clock())
+                self._keep(key, entry)
                 return Served(entry.payload, "redis", entry.result, entry.score)
         try:
             answer = await self._batcher.answer(rows)
         except UnusableInput as error:
             raise RequestRefused("unusable-input", str(error)) from None
         entry = CachedAnswer(codec.encode(context, self.info, answer), answer.result, answer.score)
-        self._local.put(key, entry, self._clock())
+        self._keep(key, entry)
         if self._shared is not None:
             self._shared.store(key, entry)
         return Served(entry.payload, "", entry.result, entry.score)
+
+    def _keep(self, key: bytes, entry: CachedAnswer) -> None:
+        size = _ENTRY_BYTES + len(key) + len(entry.payload) + _ROW_BYTES * len(entry.result)
+        self._local.put(key, entry, self._clock(), size)
 
 
 ServedModel = LightModel | HeavyModel
