@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from app.adapters.allocator import give_large_blocks_back
 from app.adapters.micro_batcher import MicroBatcher
 from app.adapters.model_files import load
 from app.adapters.redis_cache import RedisCache
@@ -47,6 +48,7 @@ async def build(settings: Settings, kernels: list[AnyKernel] | None = None) -> S
     Raises ArtefactChanged or WrongCanary. Must run in the event loop that will serve.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
+    give_large_blocks_back()
     configure_logging(settings.log_level, settings.replica)
     if kernels is None:
         kernels = list(load(Path(settings.models_dir)))
@@ -59,7 +61,9 @@ async def build(settings: Settings, kernels: list[AnyKernel] | None = None) -> S
         shared = _shared_cache(settings, metrics)
         if shared is not None:
             opened.push_async_callback(shared.close)
-        local: LruCache[bytes, CachedAnswer] = LruCache(settings.cache_entries, settings.cache_ttl)
+        local: LruCache[bytes, CachedAnswer] = LruCache(
+            settings.cache_entries, settings.cache_ttl, settings.cache_bytes
+        )
         served = [_served(kernel, settings, metrics, executor, local, shared) for kernel in kernels]
         registry = Registry(served, settings.canary)
         # What lives now lives as long as the process: the collector need not look at it again.

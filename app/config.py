@@ -14,6 +14,7 @@ _POSITIVE = (
     "redis_deadline",
     "cache_ttl",
     "cache_entries",
+    "cache_bytes",
     "max_body_bytes",
     "max_rows",
     "max_in_flight",
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_deadline: float = 0.05
     cache_ttl: float = 300.0
     cache_entries: int = 4096
+    cache_bytes: int = 4 << 20
 
     max_body_bytes: int = 1 << 20
     max_rows: int = 1024
@@ -68,7 +70,8 @@ def from_environment(environ: Mapping[str, str] | None = None) -> Settings:
 
     Raises WrongSetting for an unknown LAB_* variable or a value of the wrong type or range.
     """
-    given = {name: value for name, value in (environ or os.environ).items() if name.startswith(PREFIX)}
+    source = os.environ if environ is None else environ
+    given = {name: value for name, value in source.items() if name.startswith(PREFIX)}
     fields = set(Settings.__struct_fields__)
     values: dict[str, str] = {}
     for name, value in sorted(given.items()):

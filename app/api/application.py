@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any
 
@@ -14,10 +15,11 @@ from app.api import documented, health, models, open_inference, page
 from app.api.exchange import NO_VERSION, App, Exchange, Message, Receive, RouteMeter, Scope, Send, standard_headers
 from app.api.predict import endpoints
 from app.api.problems import CONTENT_TYPE, kind_of_status, problem
+from app.api.protocol import CYCLE
 from app.api.readiness import ReadinessState
 from app.bootstrap import Services
 from app.core.errors import RequestRefused, UnknownModel
-from app.telemetry.request_id import request_id
+from app.telemetry.request_id import new_request_id, request_id
 
 _log = logging.getLogger("app.api")
 _UNMATCHED = "other"
@@ -34,7 +36,10 @@ class Observed:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         request = request_id(scope["headers"])
-        scope["lab.request_id"] = request
+        scope.pop(CYCLE, None)
+        # HEAD is GET without the body, which the server leaves out by itself (RFC 9110, 9.3.2).
+        routed = {**scope, "method": "GET"} if scope["method"] == "HEAD" else scope
+        routed["lab.request_id"] = request
         status = 0
 
         async def send_observed(message: Message) -> None:
@@ -47,7 +52,7 @@ class Observed:
 
         self._exchange.in_flight += 1
         try:
-            await self._app(scope, receive, send_observed)
+            await self._app(routed, receive, send_observed)
         except Exception:
             _log.exception("request %s to %s failed", request.decode(), scope["path"][:256])
             if not status:
@@ -55,7 +60,7 @@ class Observed:
                 await response(scope, receive, send_observed)
         finally:
             self._exchange.in_flight -= 1
-        self._exchange.finish(scope, self._meter(scope), status, perf_counter() - started, request.decode())
+        self._exchange.finish(scope, self._meter(routed), status, perf_counter() - started, request.decode())
 
     def _meter(self, scope: Scope) -> RouteMeter:
         """Return the meter of the route template that matched; all that match none are one."""
@@ -69,13 +74,26 @@ class Observed:
 class Application:
     """Dispatches by exact path: a predict endpoint if there is one, else the framework."""
 
-    def __init__(self, by_path: dict[str, Any], framework: App) -> None:
+    def __init__(self, by_path: dict[str, Any], framework: App, exchange: Exchange) -> None:
         self._find = by_path.get
         self._framework = framework
+        self._exchange = exchange
+        self._unreadable = exchange.meter(_UNMATCHED)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         endpoint: App = self._find(scope["path"], self._framework)
         return endpoint(scope, receive, send)
+
+    def refuse_head(self, kind: str, detail: str) -> bytes:
+        """Count and log a request whose head cannot be read; return the whole answer to it."""
+        request = new_request_id()
+        status, body = problem(kind, detail, request)
+        headers = [(b"content-type", CONTENT_TYPE), (b"content-length", b"%d" % len(body))]
+        headers += [*standard_headers(request, NO_VERSION.encode(), 0.0), (b"connection", b"close")]
+        lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
+        lines += [b"%b: %b" % header for header in headers]
+        self._exchange.finish({"method": "", "path": ""}, self._unreadable, status, 0.0, request.decode())
+        return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def create(services: Services) -> tuple[Application, ReadinessState]:
@@ -93,7 +111,7 @@ def create(services: Services) -> tuple[Application, ReadinessState]:
     readiness = ReadinessState(services.shared_cache)
     framework = framework_app(services, readiness)
     by_path = endpoints(services.registry, exchange, services.metrics, settings.max_rows)
-    return Application(by_path, Observed(framework, exchange)), readiness
+    return Application(by_path, Observed(framework, exchange), exchange), readiness
 
 
 def framework_app(services: Services, readiness: ReadinessState) -> FastAPI:

@@ -59,7 +59,14 @@ def router(registry: Registry[ServedModel]) -> APIRouter:
 
 
 def add_schemas(document: dict[str, Any]) -> None:
-    """Put the schemas that `requestBody` refers to beside those that FastAPI found itself."""
+    """Put the schemas that `requestBody` refers to beside those that FastAPI found, and take out what never happens."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    # FastAPI documents its own answer to wrong path parameters; ours are strings, and cannot be wrong.
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    for item in document["paths"].values():
+        for operation in item.values():
+            if "application/json" in operation["responses"].get("422", {}).get("content", {}):
+                del operation["responses"]["422"]
     for body in (PredictBody, InferBody):
         schemas.update(body.model_json_schema(ref_template="#/components/schemas/{model}").get("$defs", {}))

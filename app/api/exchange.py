@@ -80,31 +80,32 @@ class Exchange:
     def meter(self, route: str) -> RouteMeter:
         return RouteMeter(self._metrics, route)
 
-    async def rest_of_body(self, scope: Scope, receive: Receive, first: Message) -> bytes:
-        """Return the whole body, of which `first` is the first message.
+    async def late_body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the whole body, of which nothing may be here yet.
 
         Raises RequestRefused (too large, too slow) or ClientGone.
         """
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self.max_body_bytes:
-                raise self._too_large(int(value))
-        body, message = bytearray(), first
+                raise self.too_large(int(value))
+        body = bytearray()
         try:
             async with asyncio.timeout(self._body_timeout):
                 while True:
+                    message = await receive()
                     if message["type"] != "http.request":
                         raise ClientGone
                     body += message["body"]
                     if len(body) > self.max_body_bytes:
-                        raise self._too_large(len(body))
+                        raise self.too_large(len(body))
                     if not message["more_body"]:
                         return bytes(body)
-                    message = await receive()
         except TimeoutError:
             detail = f"{len(body)} bytes after {self._body_timeout:g} s"
             raise RequestRefused("body-timeout", detail) from None
 
-    def _too_large(self, size: int) -> RequestRefused:
+    def too_large(self, size: int) -> RequestRefused:
+        """Return the refusal of a body of (at least) `size` bytes."""
         return RequestRefused("too-large", f"{size} bytes or more; at most {self.max_body_bytes} are taken")
 
     def full(self) -> Shed:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from app.api.exchange import JSON, ClientGone, Exchange, Headers, Receive, Scope, Send, standard_headers
-from app.api.protocol import CYCLE, send_whole
+from app.api.protocol import CYCLE, Cycle, send_whole
 from app.core import inference_v2
 from app.core.errors import RequestRefused
 from app.core.model import Answer, ModelInfo
@@ -95,12 +95,14 @@ class PredictEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
         exchange, routed = self._exchange, self._versions[self._split.pick().info.version]
+        # Taken out of the scope, which it refers to itself: what is a cycle waits for the garbage collector.
+        cycle: Cycle | None = scope.pop(CYCLE, None)
         request = request_id(scope["headers"])
         exchange.in_flight += 1
         try:
             status, headers = 200, [JSON]
             try:
-                payload = await self._answer(routed, scope, receive)
+                payload = await self._answer(routed, scope, receive, cycle)
             except RequestRefused as refused:
                 status, payload, headers = self._refuse(refused, routed, request)
             except ClientGone:
@@ -110,25 +112,22 @@ class PredictEndpoint:
                 failure = RequestRefused("internal", "the service failed; its log has the reason under the request id")
                 status, payload, headers = self._refuse(failure, routed, request)
             seconds = perf_counter() - started
-            cycle = scope.get(CYCLE) if status == 200 else None
-            if cycle is None or not send_whole(
-                cycle, _WHOLE % (len(payload), request, routed.version_header, seconds * 1000, payload)
+            whole = cycle if status == 200 else None
+            if whole is None or not send_whole(
+                whole, _WHOLE % (len(payload), request, routed.version_header, seconds * 1000, payload)
             ):
                 await _send(send, status, payload, headers, request, routed.version_header, seconds)
             exchange.finish(scope, self._meter, status, seconds, request.decode(), routed.name, routed.version)
         finally:
             exchange.in_flight -= 1
 
-    async def _answer(self, routed: Routed, scope: Scope, receive: Receive) -> bytes:
+    async def _answer(self, routed: Routed, scope: Scope, receive: Receive, cycle: Cycle | None) -> bytes:
         exchange = self._exchange
         if scope["method"] != "POST":
             raise RequestRefused("method-not-allowed", f"{scope['method']} here; POST is taken")
         if exchange.in_flight > exchange.max_in_flight:
             raise exchange.full()
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message.get("more_body", True) or len(body) > exchange.max_body_bytes:
-            body = await exchange.rest_of_body(scope, receive, message)
+        body = await self._body(scope, receive, cycle)
         model, meter = routed.model, routed.meter
         if isinstance(model, HeavyModel):
             payload, tier, result, score = await model.answer(body, self._codec)
@@ -137,6 +136,19 @@ class PredictEndpoint:
             payload, tier, result, score = model.answer(body, self._codec)
         meter.answered(result, score, cached=tier)
         return payload
+
+    async def _body(self, scope: Scope, receive: Receive, cycle: Cycle | None) -> bytes:
+        exchange = self._exchange
+        if cycle is None or cycle.more_body:
+            return await exchange.late_body(scope, receive)
+        # All of it has arrived with the head, as small bodies do: no timer is needed.
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        body: bytes = message["body"]
+        if len(body) > exchange.max_body_bytes:
+            raise exchange.too_large(len(body))
+        return body
 
     def _refuse(self, refused: RequestRefused, routed: Routed, request: bytes) -> tuple[int, bytes, Headers]:
         routed.meter.refused(_OUTCOMES.get(refused.kind, "invalid"))
@@ -151,8 +163,8 @@ async def _send(
 ) -> None:
     if status == _CLIENT_CLOSED_REQUEST:
         return
-    headers += standard_headers(request, version, seconds)
     headers.append((b"content-length", b"%d" % len(payload)))
+    headers += standard_headers(request, version, seconds)
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": payload})
 

@@ -23,6 +23,7 @@ KINDS: Final = {
     "method-not-allowed": Kind(405, "The path does not take this method"),
     "body-timeout": Kind(408, "The body did not arrive in time"),
     "too-large": Kind(413, "The body is too large"),
+    "head-too-large": Kind(431, "The head of the request is too large"),
     "wrong-shape": Kind(422, "The body is JSON of the wrong shape"),
     "unusable-input": Kind(422, "No finite answer exists for this input"),
     "internal": Kind(500, "The service failed"),
@@ -42,11 +43,15 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 _encode = msgspec.json.Encoder().encode
+# Characters of a detail: it may quote what a client sent, and an answer must not grow with the request.
+_MOST_DETAIL: Final = 500
 
 
 def problem(kind: str, detail: str, request_id: bytes) -> tuple[int, bytes]:
     """Return status and body for one error of the table."""
     status, title = KINDS[kind]
+    if len(detail) > _MOST_DETAIL:
+        detail = detail[: _MOST_DETAIL - 1] + "…"
     return status, _encode(Problem(f"urn:lab:problem:{kind}", title, status, detail, request_id.decode()))
 
 

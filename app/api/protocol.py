@@ -12,6 +12,8 @@ from typing import Any, Protocol
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 CYCLE = "lab.cycle"
+# The parser collects a head without a bound of its own, copying it again with every packet.
+_MOST_HEAD_BYTES = 65536
 
 
 class Cycle(Protocol):
@@ -22,14 +24,56 @@ class Cycle(Protocol):
     flow: Any
     disconnected: bool
     keep_alive: bool
+    more_body: bool
     response_started: bool
     response_complete: bool
 
     def on_response(self) -> None: ...
 
 
+class AnswersHeads(Protocol):
+    """An application that also answers requests whose head cannot be passed on to it."""
+
+    def refuse_head(self, kind: str, detail: str) -> bytes: ...
+
+
 class LabProtocol(HttpToolsProtocol):
     """One connection."""
+
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        scope: dict[str, Any] | None = self.scope  # type: ignore[assignment]  # None before the first request
+        if scope is not None and "method" in scope:  # its head is complete
+            self._head_bytes = 0
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > _MOST_HEAD_BYTES:
+            self._refuse("head-too-large", f"{self._head_bytes} bytes or more; at most {_MOST_HEAD_BYTES} are taken")
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        # The end of a body that was refused before it was here: from now on the client rests.
+        if self.cycle.response_complete and self.timeout_keep_alive_task is None and not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse("bad-request", msg)
+
+    def _refuse(self, kind: str, detail: str) -> None:
+        """Answer what is no request, or not yet one, and close the connection."""
+        if self.transport.is_closing():
+            return
+        app: Any = self.app
+        if hasattr(app, "refuse_head"):
+            answering: AnswersHeads = app
+            self.transport.write(answering.refuse_head(kind, detail))
+            self.transport.close()
+        else:
+            super().send_400_response(detail)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()

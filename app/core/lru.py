@@ -7,6 +7,9 @@ from typing import Generic, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 
+# One entry takes a 64th part of the bytes at most.
+_SHARE = 64
+
 
 class LruCache(Generic[K, V]):
     """At most `capacity` entries of `most_bytes` in all; the caller says the time (seconds, any monotonic clock)."""
@@ -35,11 +38,11 @@ class LruCache(Generic[K, V]):
         return value
 
     def put(self, key: K, value: V, now: float, size: int = 0) -> None:
-        """Keep `value`, which takes about `size` bytes; what is larger than the whole cache is not kept."""
+        """Keep `value`, which takes about `size` bytes; one that would push out many others is not kept."""
         before = self._entries.pop(key, None)
         if before is not None:
             self._bytes -= before[2]
-        if size > self._most_bytes:
+        if size > self._most_bytes / _SHARE:
             return
         self._entries[key] = (now + self._ttl, value, size)
         self._bytes += size

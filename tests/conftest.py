@@ -1,0 +1,54 @@
+"""Fixtures for the whole suite."""
+
+import gc
+import logging
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from typing import Any
+
+import pytest
+
+from app.bootstrap import Services, build
+from app.config import Settings
+from tests.redis_server import RedisServer, running_redis
+from tests.service import Service, running_service
+
+Build = Callable[..., Awaitable[Services]]
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A real service process with the committed models, shared: tests look at differences, not at totals."""
+    with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture
+def redis(tmp_path: Any) -> Iterator[RedisServer]:
+    """A real redis-server of the test's own."""
+    with running_redis(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def built() -> AsyncIterator[Build]:
+    """Wires services as the composition root does: `await built(kernels, max_rows=8)`; closed after the test.
+
+    What the composition root sets for a whole process is put back.
+    """
+    interval, root = sys.getswitchinterval(), logging.getLogger()
+    handlers, level, uvicorn_level = root.handlers[:], root.level, logging.getLogger("uvicorn.error").level
+    async with AsyncExitStack() as opened:
+
+        async def wire(kernels: list[Any], **settings: Any) -> Services:
+            services = await build(Settings(**{"access_log": False} | settings), kernels)
+            opened.push_async_callback(services.close)
+            return services
+
+        yield wire
+    sys.setswitchinterval(interval)
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.getLogger("uvicorn.error").setLevel(uvicorn_level)
+    gc.unfreeze()

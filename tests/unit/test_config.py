@@ -1,0 +1,69 @@
+"""Settings from LAB_* variables."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from app.config import Settings, WrongSetting, from_environment, known_variables
+
+
+def test_nothing_set_means_the_defaults():
+    assert from_environment({"PATH": "/bin"}) == Settings()
+
+
+def test_an_empty_environment_is_not_replaced_by_the_process_environment(monkeypatch):
+    monkeypatch.setenv("LAB_REPLICA", "api-9")
+    assert from_environment({}) == Settings()
+    assert from_environment().replica == "api-9"
+
+
+def test_every_setting_is_read_from_its_variable():
+    given = {"api_port": "25001", "redis_deadline": "0.25", "access_log": "false", "replica": "api-7"}
+    settings = from_environment({f"LAB_{name.upper()}": value for name, value in given.items()})
+    assert settings == Settings(api_port=25001, redis_deadline=0.25, access_log=False, replica="api-7")
+
+
+def test_every_field_has_a_variable_of_its_name():
+    assert known_variables() == [f"LAB_{field.upper()}" for field in Settings.__struct_fields__]
+
+
+def test_an_unknown_variable_is_named_together_with_the_known_ones():
+    with pytest.raises(WrongSetting, match=r"LAB_API_PROT='1'.*LAB_API_PORT") as refused:
+        from_environment({"LAB_API_PROT": "1"})
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAB_API_PORT", "http"),
+        ("LAB_API_PORT", ""),
+        ("LAB_API_PORT", "0"),
+        ("LAB_API_PORT", "65536"),
+        ("LAB_METRICS_PORT", "-1"),
+        ("LAB_ACCESS_LOG", "perhaps"),
+        ("LAB_MAX_ROWS", "0"),
+        ("LAB_MAX_ROWS", "1.5"),
+        ("LAB_MAX_BODY_BYTES", "-1"),
+        ("LAB_HEAD_TIMEOUT", "0"),
+        ("LAB_BODY_TIMEOUT", "inf"),
+        ("LAB_REDIS_DEADLINE", "nan"),
+        ("LAB_CACHE_TTL", "soon"),
+        ("LAB_DRAIN_SECONDS", "-1"),
+        ("LAB_DRAIN_SECONDS", "61"),
+        ("LAB_LOG_LEVEL", "LOUD"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_variable_and_the_value(name, value):
+    with pytest.raises(WrongSetting) as refused:
+        from_environment({name: value})
+    assert name in str(refused.value)
+    assert value in str(refused.value)
+
+
+def test_no_other_module_reads_the_environment():
+    app = Path(__file__).parents[2] / "app"
+    reads = re.compile(r"os\.environ|os\.getenv|from os import .*environ")
+    found = [path.relative_to(app).as_posix() for path in app.rglob("*.py") if reads.search(path.read_text())]
+    assert found == ["config.py"]
