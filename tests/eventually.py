@@ -19,7 +19,7 @@ def eventually(probe: Callable[[], T], *, within: float = 10.0, every: float = 0
             last = value = probe()
             if value:
                 return value
-        except Exception as error:  # noqa: BLE001  (any failure is "not yet"; the last one is reported)
+        except Exception as error:
             last = error
         if time.monotonic() >= deadline:
             raise AssertionError(f"not within {within} s: {what or probe}; last seen: {last!r}")

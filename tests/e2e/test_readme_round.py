@@ -1,0 +1,31 @@
+"""The first round of the README, run as it is printed."""
+
+import re
+import subprocess
+
+from tests.integration.stack_folder import LAB, ROOT, StackFolder
+
+
+def test_the_first_round_of_the_readme_runs_as_printed(tmp_path):
+    stack = StackFolder(tmp_path)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"A first round:\n\n```\n(.*?)```", readme, re.DOTALL)
+    assert block is not None
+    script = block[1].replace(". .venv/bin/activate\n", "").replace("18080", str(stack.base + 80))
+    path = f"{LAB.parent}:{stack.environment()['PATH']}"
+    try:
+        done = subprocess.run(
+            ["bash", "-u"],
+            input=script,
+            env=stack.environment(PATH=path),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+    finally:
+        stack.lab("down")
+    assert '{"result":[0,2]}' in done.stdout, done.stdout + done.stderr
+    assert "sent 500 = counted 500 (difference 0)" in done.stdout
+    assert stack.listening() == []
