@@ -24,7 +24,7 @@ from app.telemetry.catalogue import CACHE_OUTCOMES, CACHE_TIERS, LOG_OUTCOMES
 from app.telemetry.metrics import Metrics
 
 # A thread that wants the interpreter waits this long at most (seconds): the event loop must not stand behind a model.
-_SWITCH_INTERVAL = 0.001
+_SWITCH_INTERVAL = 0.0001
 
 
 @dataclass(frozen=True)

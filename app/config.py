@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight: int = 512
     # An accepted request of a heavy model waits in the queue for about this long at most.
     max_queue_seconds: float = 0.15
-    max_batch_rows: int = 1024
+    max_batch_rows: int = 4096
     head_timeout: float = 5.0
     body_timeout: float = 10.0
     drain_seconds: float = 0.5

@@ -14,6 +14,8 @@ from app.core.serving import AnyKernel
 
 # Measured at the start so that the first requests are already let in by a real figure.
 _WARM_UP_CALLS = 3
+# Of a few rows alone each would seem to cost ten times as much, and bulks would be refused for it.
+_WARM_UP_ROWS = 256
 
 
 class _Waiting(NamedTuple):
@@ -54,9 +56,10 @@ class MicroBatcher:
         """Rows that wait or are being worked on."""
 
     def warm_up(self) -> None:
-        """Call the model a few times, on this thread, and learn how long a row takes."""
+        """Call the model a few times, on this thread, and learn how long a row takes within a batch."""
         info = self._kernel.info
-        rows = ["texto de prueba"] * 8 if info.kind == "text" else [[0.5] * info.width] * 8
+        row: Any = "texto de prueba" if info.kind == "text" else [0.5] * info.width
+        rows = [row] * _WARM_UP_ROWS
         for _ in range(_WARM_UP_CALLS):
             started = self._clock()
             self._kernel.predict(rows)

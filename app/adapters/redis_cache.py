@@ -1,6 +1,7 @@
 """The cache tier in Redis: one MGET for all who wait, a deadline, and a breaker, so that it can only ever help."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
@@ -97,7 +98,7 @@ class RedisCache:
                 async with asyncio.timeout(self._deadline):
                     values = await self._redis.mget([_redis_key(key) for key in wanted])
             except _FAILURES:
-                self._failed()
+                await self._failed()
                 values = [None] * len(wanted)
             else:
                 self._asked_again_at = 0.0
@@ -114,13 +115,16 @@ class RedisCache:
                 async with asyncio.timeout(self._deadline):
                     await pipeline.execute()
             except _FAILURES:
-                self._failed()
+                await self._failed()
             else:
                 self._count["stored"].add(len(entries))
 
-    def _failed(self) -> None:
+    async def _failed(self) -> None:
         self._count["error"].add()
         self._asked_again_at = self._clock() + _PAUSE_SECONDS
+        # The other connections are as dead, but would be found so one by one, with a pause for each.
+        with contextlib.suppress(*_FAILURES):
+            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
 
 def _redis_key(key: bytes) -> bytes:

@@ -127,8 +127,10 @@ class PredictEndpoint:
             raise RequestRefused("method-not-allowed", f"{scope['method']} here; POST is taken")
         if exchange.in_flight > exchange.max_in_flight:
             raise exchange.full()
-        body = await self._body(scope, receive, cycle)
         model, meter = routed.model, routed.meter
+        if isinstance(model, HeavyModel) and (cycle is None or cycle.more_body):
+            model.check_room()  # no large body is read only to be refused
+        body = await self._body(scope, receive, cycle)
         if isinstance(model, HeavyModel):
             payload, tier, result, score = await model.answer(body, self._codec)
             meter.looked_up(tier)

@@ -91,6 +91,10 @@ class HeavyModel:
         # A retrained model of the same name and version must not answer from its predecessor's entries.
         self._key = f"{info.name}:{info.version}:{info.sha256[:16]}:".encode()
 
+    def check_room(self) -> None:
+        """Raise Shed when a new request would wait too long."""
+        self._batcher.check_room()
+
     async def answer(self, body: bytes, codec: Codec) -> Served:
         """Return the answer to `body`. Raises RequestRefused (of which Shed)."""
         key = self._key + codec.name + body

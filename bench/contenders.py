@@ -1,0 +1,77 @@
+"""Who is measured, and how each is started."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.bodies import iris_bodies, wine_bodies
+from bench.processes import free_port
+
+Command = tuple[Sequence[str], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One server under one kind of request."""
+
+    name: str
+    what: str
+    path: str
+    bodies: Callable[[], list[str]]
+    command: Callable[[Path, int], Command]
+    """Arguments and variables, for a models folder and a port."""
+    predicts: bool = True
+
+
+def _yardstick(*arguments: str) -> Callable[[Path, int], Command]:
+    def command(models: Path, port: int) -> Command:
+        return [sys.executable, "-m", *arguments, str(port), str(models)], {}
+
+    return command
+
+
+def _service(models: Path, port: int) -> Command:
+    """Everything on, as `lab up` starts it, but for Redis: no request here is one that a cache could answer."""
+    env = {"LAB_API_PORT": str(port), "LAB_METRICS_PORT": str(free_port()), "LAB_MODELS_DIR": str(models)}
+    return [sys.executable, "-m", "app.api"], env
+
+
+CONSTANT = Contender(
+    name="constant",
+    what="bare ASGI constant, same uvicorn",
+    path="/predict",
+    bodies=iris_bodies,
+    command=_yardstick("bench.servers.constant"),
+    predicts=False,
+)
+NAIVE_IRIS = Contender(
+    name="naive-iris",
+    what="FastAPI def endpoint, scikit-learn's predict for each request",
+    path="/predict",
+    bodies=iris_bodies,
+    command=_yardstick("bench.servers.naive", "iris"),
+)
+OURS_IRIS = Contender(
+    name="ours-iris",
+    what="the service, all telemetry on",
+    path="/predict",
+    bodies=iris_bodies,
+    command=_service,
+)
+NAIVE_FOREST = Contender(
+    name="naive-forest",
+    what="FastAPI def endpoint, scikit-learn's predict for each request (100 trees, no batches)",
+    path="/predict",
+    bodies=wine_bodies,
+    command=_yardstick("bench.servers.naive", "forest"),
+)
+OURS_FOREST = Contender(
+    name="ours-forest",
+    what="the service, micro-batches, no body twice so that no cache answers",
+    path="/models/forest/predict",
+    bodies=wine_bodies,
+    command=_service,
+)
+GROUPS = {"iris": (CONSTANT, NAIVE_IRIS, OURS_IRIS), "forest": (NAIVE_FOREST, OURS_FOREST)}
+"""Who is measured together, by the word for `--only`."""

@@ -1,0 +1,1 @@
+"""The yardsticks, each a program: `python -m bench.servers.<name> PORT`."""
