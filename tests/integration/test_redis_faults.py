@@ -26,7 +26,7 @@ RATE = 150
 FAULT_SECONDS = 5.0
 BACK_WITHIN = 5.0
 P99_SECONDS = 0.1
-CACHED_MODELS = ("digits", "forest")
+CACHED_MODELS = ("sentiment", "digits", "forest")
 
 
 def target(name: str, seed: int, *, new: bool) -> Target:
