@@ -1,6 +1,7 @@
 """Settings of our services: the only module that reads the environment."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -23,7 +24,19 @@ _POSITIVE = (
     "head_timeout",
     "body_timeout",
     "access_log_buffer",
+    "kafka_replication",
+    "kafka_deadline",
+    "kafka_pending",
+    "store_deadline",
+    "result_ttl",
+    "job_rate",
+    "job_burst",
+    "worker_batch",
+    "retry_seconds",
 )
+
+
+_SERVER = re.compile(r"[^\s:,/]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}").fullmatch
 
 
 class WrongSetting(Exception):
@@ -47,6 +60,30 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cache_ttl: float = 300.0
     cache_entries: int = 4096
     cache_bytes: int = 4 << 20
+
+    # Kafka's bootstrap servers, comma-separated; without them jobs and feedback are refused.
+    kafka: str = ""
+    kafka_replication: int = 1
+    # An accepted message is acknowledged within this time, or refused.
+    kafka_deadline: float = 1.8
+    kafka_pending: int = 10_000
+    # The Redis that keeps jobs and quotas: not the cache, which may forget.
+    store_url: str = ""
+    store_deadline: float = 0.5
+    result_ttl: float = 3600.0
+    # Names and digests of the API keys, as `lab keys` writes them.
+    api_keys_file: str = ""
+    # Jobs and feedback of one key: per second, and at once.
+    job_rate: float = 500.0
+    job_burst: int = 1000
+    # Where the worker keeps feedback: an SQLAlchemy URL.
+    database_url: str = ""
+    # Versions trained while the service runs, and which version answers: see app/adapters/routes_file.py.
+    trained_dir: str = ""
+    routes_file: str = ""
+    worker_batch: int = 500
+    # The longest pause between two tries of what may pass.
+    retry_seconds: float = 1.0
 
     max_body_bytes: int = 1 << 20
     max_rows: int = 1024
@@ -98,6 +135,16 @@ def _check_ranges(settings: Settings) -> None:
         port = getattr(settings, field)
         if not 1 <= port <= 65535:
             raise WrongSetting(f"{PREFIX}{field.upper()}={port}: a port is 1 to 65535")
+    for field in ("redis_url", "store_url"):
+        url = getattr(settings, field)
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
+            raise WrongSetting(f"{PREFIX}{field.upper()}={url!r}: give a URL such as redis://127.0.0.1:6379/0")
+    for server in settings.kafka.split(",") if settings.kafka else ():
+        if not _SERVER(server):
+            raise WrongSetting(f"LAB_KAFKA={settings.kafka!r}: {server!r} is not HOST:PORT; separate several by commas")
+    for field in ("api_keys_file", "routes_file"):
+        if Path(getattr(settings, field) or "no-such-folder").is_dir():
+            raise WrongSetting(f"{PREFIX}{field.upper()}={getattr(settings, field)!r}: is a folder; name a file")
     for field in _POSITIVE:
         value = getattr(settings, field)
         if not 0 < value < float("inf"):

@@ -11,6 +11,7 @@ import pytest
 
 from app.bootstrap import Services, build
 from app.config import Settings
+from tests.kafka_server import KafkaServer, running_kafka
 from tests.redis_server import RedisServer, running_redis
 from tests.service import Service, running_service
 
@@ -21,6 +22,13 @@ Build = Callable[..., Awaitable[Services]]
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A real service process with the committed models, shared: tests look at differences, not at totals."""
     with running_service(tmp_path_factory.mktemp("service")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """A real Kafka broker, shared and never stopped: tests use topics and groups of their own."""
+    with running_kafka(tmp_path_factory.mktemp("kafka")) as running:
         yield running
 
 

@@ -1,7 +1,8 @@
 """The models folder: every file checked against the sha256 manifest, then each model loaded from the bytes checked."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,9 +10,10 @@ import msgspec
 
 from app.adapters.forest import Recipe, load_forest
 from app.adapters.onnx_kernel import OnnxClassifier
-from app.core.errors import ArtefactChanged
+from app.core.errors import ArtefactChanged, UnknownModel
 from app.core.kernels import LinearClassifier, LinearRegressor, LinearWeights
 from app.core.model import Kernel, ModelInfo, TextKernel
+from app.core.registry import version_number
 from app.core.sentiment import SentimentKernel, SentimentWeights
 
 MANIFEST: Final = "manifest.json"
@@ -85,21 +87,56 @@ def load(models_dir: Path) -> list[Kernel]:
     return [_load_model(path, card, files) for path, card in sorted(cards, key=_by_name_and_version)]
 
 
-def read_checked(models_dir: Path) -> dict[str, bytes]:
-    """Content of every file by its path in the folder, the manifest itself left out."""
-    digests = _read_manifest(models_dir)
-    present = {path.relative_to(models_dir).as_posix() for path in models_dir.rglob("*") if not path.is_dir()}
+def find_version(folders: Sequence[Path], name: str, version: str) -> Kernel:
+    """One version out of the first folder that lists it. Raises UnknownModel, and what `load` raises."""
+    known = {found: folder for folder in reversed(folders) for found in versions_in(folder, name)}
+    if version not in known:
+        there_are = ", ".join(sorted(known, key=version_number)) or "none"
+        raise UnknownModel(f"no version {version!r} of {name!r}; there are: {there_are}")
+    return load_version(known[version], name, version)
+
+
+def load_version(models_dir: Path, name: str, version: str) -> Kernel:
+    """One version of a folder that grows while it is read: what else lies there, finished or not, is not looked at.
+
+    Raises UnknownModel when the manifest does not list it, and what `load` raises.
+    """
+    part = f"{name}/{version}/"
+    files = read_checked(models_dir, part, again=f"lab retrain {name}")
+    path = part + CARD
+    if path not in files:
+        raise UnknownModel(f"no version {version!r} of {name!r} in {models_dir}")
+    return _load_model(path, read_card(path, files[path]), files)
+
+
+def versions_in(models_dir: Path, name: str) -> list[str]:
+    """The versions of a model that the folder's manifest lists, oldest first; none where there is no manifest."""
+    if not (models_dir / MANIFEST).is_file():
+        return []
+    card = re.compile(rf"{re.escape(name)}/(v[1-9][0-9]*)/{re.escape(CARD)}")
+    found = [match[1] for path in read_manifest(models_dir) if (match := card.fullmatch(path))]
+    return sorted(found, key=version_number)
+
+
+def read_checked(models_dir: Path, part: str = "", again: str = "make train") -> dict[str, bytes]:
+    """Content of every file by its path in the folder, the manifest itself left out.
+
+    `part`: only paths that begin so, such as "iris/v1/"; `again`: the command that writes the files anew.
+    """
+    digests = {path: digest for path, digest in read_manifest(models_dir).items() if path.startswith(part)}
+    paths = (models_dir / part).rglob("*")
+    present = {path.relative_to(models_dir).as_posix() for path in paths if not path.is_dir()}
     for unlisted in sorted(present - digests.keys() - {MANIFEST}):
-        raise ArtefactChanged(f"{unlisted}: not in {MANIFEST}; remove it, or run: make train")
+        raise ArtefactChanged(f"{unlisted}: not in {MANIFEST}; remove it, or run: {again}")
     files = {}
     for path, expected in digests.items():
         if path not in present:
-            raise ArtefactChanged(f"{path}: listed in {MANIFEST}, but missing; restore it, or run: make train")
+            raise ArtefactChanged(f"{path}: listed in {MANIFEST}, but missing; restore it, or run: {again}")
         content = (models_dir / path).read_bytes()
         found = hashlib.sha256(content).hexdigest()
         if found != expected:
             raise ArtefactChanged(
-                f"{path}: sha256 {found[:12]}… instead of {expected[:12]}…; restore the file, or run: make train"
+                f"{path}: sha256 {found[:12]}… instead of {expected[:12]}…; restore the file, or run: {again}"
             )
         files[path] = content
     return files
@@ -131,7 +168,8 @@ def describe(card: Card, sha256: str) -> ModelInfo:
     )
 
 
-def _read_manifest(models_dir: Path) -> dict[str, str]:
+def read_manifest(models_dir: Path) -> dict[str, str]:
+    """The digest of every file by its path. Raises ArtefactChanged."""
     try:
         content = (models_dir / MANIFEST).read_bytes()
     except OSError as error:
@@ -159,4 +197,4 @@ def _load_model(card_path: str, card: Card, files: Mapping[str, bytes]) -> Kerne
 
 def _by_name_and_version(entry: tuple[str, Card]) -> tuple[str, int]:
     card = entry[1]
-    return card.name, int(card.version.removeprefix("v"))
+    return card.name, version_number(card.version)

@@ -1,10 +1,9 @@
-"""The ASGI application: predict routes by exact path, everything else through FastAPI, all of it observed."""
+"""The ASGI application: predict and job routes by path, everything else through FastAPI, all of it observed."""
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from time import perf_counter
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -12,8 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.api import documented, health, models, open_inference, page
+from app.api.acceptance import Acceptance
 from app.api.exchange import NO_VERSION, App, Exchange, Message, Receive, RouteMeter, Scope, Send, standard_headers
-from app.api.predict import endpoints
+from app.api.feedback import GiveFeedback
+from app.api.jobs import PREFIX, ShowJob, SubmitJob
+from app.api.predict import PredictPaths
 from app.api.problems import CONTENT_TYPE, kind_of_status, problem
 from app.api.protocol import CYCLE
 from app.api.readiness import ReadinessState
@@ -72,16 +74,18 @@ class Observed:
 
 
 class Application:
-    """Dispatches by exact path: a predict endpoint if there is one, else the framework."""
+    """Dispatches by exact path: a predict endpoint if there is one, else a keyed one, else the framework."""
 
-    def __init__(self, by_path: dict[str, Any], framework: App, exchange: Exchange) -> None:
+    def __init__(self, by_path: Mapping[str, App], keyed: "KeyedPaths", framework: App, exchange: Exchange) -> None:
         self._find = by_path.get
+        self._find_keyed = keyed.get
         self._framework = framework
         self._exchange = exchange
         self._unreadable = exchange.meter(_UNMATCHED)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        endpoint: App = self._find(scope["path"], self._framework)
+        path = scope["path"]
+        endpoint = self._find(path) or self._find_keyed(path) or self._framework
         return endpoint(scope, receive, send)
 
     def refuse_head(self, kind: str, detail: str) -> bytes:
@@ -96,6 +100,25 @@ class Application:
         return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
+class KeyedPaths:
+    """The endpoints for clients with an API key: by exact path, and the jobs, whose ids are a part of the path."""
+
+    def __init__(self, services: Services, exchange: Exchange) -> None:
+        settings, keys = services.settings, services.keys
+        acceptance = Acceptance(services.job_store, services.message_log, settings.kafka_deadline)
+        submit = SubmitJob(exchange, keys, services.registry, acceptance, services.metrics, settings.max_rows)
+        feedback = GiveFeedback(exchange, keys, services.registry, acceptance, services.recent, services.recall)
+        self._by_path: dict[str, App] = {"/jobs": submit, "/feedback": feedback}
+        self._job = ShowJob(exchange, keys, services.job_store)
+
+    def get(self, path: str) -> App | None:
+        """Return what answers at this path, if it is one of these endpoints."""
+        found = self._by_path.get(path)
+        if found is None and path.startswith(PREFIX) and "/" not in path[len(PREFIX) :]:
+            return self._job
+        return found
+
+
 def create(services: Services) -> tuple[Application, ReadinessState]:
     """Return the application of one api process, and the switch of its readiness."""
     settings = services.settings
@@ -108,10 +131,12 @@ def create(services: Services) -> tuple[Application, ReadinessState]:
         body_timeout=settings.body_timeout,
         metered=settings.metrics,
     )
-    readiness = ReadinessState(services.shared_cache)
+    readiness = ReadinessState(services.shared_cache, services.message_log, services.job_store)
     framework = framework_app(services, readiness)
-    by_path = endpoints(services.registry, exchange, services.metrics, settings.max_rows)
-    return Application(by_path, Observed(framework, exchange), exchange), readiness
+    paths = PredictPaths(services.registry, exchange, services.metrics, settings.max_rows, services.recent)
+    services.deployments.tell(paths)
+    keyed = KeyedPaths(services, exchange)
+    return Application(paths.by_path, keyed, Observed(framework, exchange), exchange), readiness
 
 
 def framework_app(services: Services, readiness: ReadinessState) -> FastAPI:
@@ -131,6 +156,7 @@ def framework_app(services: Services, readiness: ReadinessState) -> FastAPI:
     )
     for router in (
         documented.router(services.registry),
+        documented.keyed_router(),
         models.router(services.registry),
         open_inference.router(services.registry, readiness),
         health.router(readiness),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from app.api.problems import CONTENT_TYPE as PROBLEM
 from app.api.problems import problem
+from app.api.protocol import Cycle
 from app.core.errors import RequestRefused, Shed
 from app.telemetry.access_log import AccessLog, NoLog, Record, now
 from app.telemetry.catalogue import SHED_REASONS
@@ -22,6 +23,8 @@ JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", PROBLEM)
 _METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
 NO_VERSION: Final = "none"
+# Nobody receives it; it stands in metrics and log, as servers commonly write it (nginx).
+CLIENT_CLOSED_REQUEST: Final = 499
 
 
 class ClientGone(Exception):
@@ -67,6 +70,8 @@ class Exchange:
         metered: bool = True,
     ) -> None:
         self.in_flight = 0
+        # Bounded apart from the others: while store or queue are away these wait, and predictions must not suffer.
+        self.keyed_in_flight = 0
         self.max_in_flight = max_in_flight
         self.max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
@@ -75,16 +80,26 @@ class Exchange:
         self._replica = replica
         self._metered = metered
         self._shed = {reason: metrics.counter("http_requests_shed_total", reason) for reason in SHED_REASONS}
-        metrics.gauge("http_requests_in_flight", lambda: self.in_flight)
+        metrics.gauge("http_requests_in_flight", lambda: self.in_flight + self.keyed_in_flight)
 
     def meter(self, route: str) -> RouteMeter:
         return RouteMeter(self._metrics, route)
 
-    async def late_body(self, scope: Scope, receive: Receive) -> bytes:
-        """Return the whole body, of which nothing may be here yet.
+    async def body(self, scope: Scope, receive: Receive, cycle: Cycle | None) -> bytes:
+        """Return the whole body. Raises RequestRefused (too large, too slow) or ClientGone."""
+        if cycle is None or cycle.more_body:
+            return await self.late_body(scope, receive)
+        # All of it has arrived with the head, as small bodies do: no timer is needed.
+        message = await receive()
+        if message["type"] != "http.request":
+            raise ClientGone
+        body: bytes = message["body"]
+        if len(body) > self.max_body_bytes:
+            raise self.too_large(len(body))
+        return body
 
-        Raises RequestRefused (too large, too slow) or ClientGone.
-        """
+    async def late_body(self, scope: Scope, receive: Receive) -> bytes:
+        """Return the whole body, of which nothing may be here yet; raises as `body` does."""
         for name, value in scope["headers"]:
             if name == b"content-length" and int(value) > self.max_body_bytes:
                 raise self.too_large(int(value))
@@ -108,9 +123,9 @@ class Exchange:
         """Return the refusal of a body of (at least) `size` bytes."""
         return RequestRefused("too-large", f"{size} bytes or more; at most {self.max_body_bytes} are taken")
 
-    def full(self) -> Shed:
+    def full(self, under_way: int) -> Shed:
         """Return the refusal for more requests under way than the bound."""
-        return Shed("in_flight", f"{self.in_flight} requests are under way; at most {self.max_in_flight} are taken")
+        return Shed("in_flight", f"{under_way} requests are under way; at most {self.max_in_flight} are taken")
 
     def refusal(self, refused: RequestRefused, request_id: bytes) -> tuple[int, bytes, Headers]:
         """Return status, body and headers for a refused request, and count what was shed."""
@@ -118,6 +133,7 @@ class Exchange:
         headers: Headers = [_PROBLEM]
         if isinstance(refused, Shed):
             self._shed[refused.reason].value += 1
+        if refused.retry_after:
             headers.append((b"retry-after", b"%d" % refused.retry_after))
         return status, body, headers
 
@@ -162,3 +178,15 @@ def standard_headers(request_id: bytes, version: bytes, seconds: float) -> Heade
         (b"x-model-version", version),
         (b"server-timing", b"app;dur=%.3f" % (seconds * 1000)),
     ]
+
+
+async def send_answer(
+    send: Send, status: int, payload: bytes, headers: Headers, request_id: bytes, version: bytes, seconds: float
+) -> None:
+    """Send a whole answer with the standard headers, as ASGI's two messages; nothing to a client that is gone."""
+    if status == CLIENT_CLOSED_REQUEST:
+        return
+    headers.append((b"content-length", b"%d" % len(payload)))
+    headers += standard_headers(request_id, version, seconds)
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": payload})

@@ -27,7 +27,8 @@ def router(registry: Registry[ServedModel]) -> APIRouter:
 
 def _entry(split: Split[ServedModel]) -> ModelEntry:
     versions = [_facts(served.info) for served in split.versions.values()]
-    return ModelEntry(**_facts(split.stable.info).model_dump(), versions=versions)
+    canary = split.canary.info.version if split.canary else None
+    return ModelEntry(**_facts(split.stable.info).model_dump(), canary=canary, traffic=split.traffic, versions=versions)
 
 
 def _facts(info: ModelInfo) -> ModelFacts:

@@ -7,11 +7,22 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from app.api.exchange import JSON, ClientGone, Exchange, Headers, Receive, Scope, Send, standard_headers
+from app.api.exchange import (
+    CLIENT_CLOSED_REQUEST,
+    JSON,
+    ClientGone,
+    Exchange,
+    Headers,
+    Receive,
+    Scope,
+    Send,
+    send_answer,
+)
 from app.api.protocol import CYCLE, Cycle, send_whole
 from app.core import inference_v2
 from app.core.errors import RequestRefused
 from app.core.model import Answer, ModelInfo
+from app.core.recent import Recent
 from app.core.registry import Registry, Split
 from app.core.rows import number_rows, text_rows
 from app.core.serving import HeavyModel, ServedModel
@@ -21,8 +32,6 @@ from app.telemetry.request_id import request_id
 
 _log = logging.getLogger("app.api")
 _encode = msgspec.json.Encoder().encode
-# Nobody receives it; it stands in metrics and log, as servers commonly write it (nginx).
-_CLIENT_CLOSED_REQUEST = 499
 _WHOLE = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\nx-request-id: %b\r\n"
     b"x-model-version: %b\r\nserver-timing: app;dur=%.3f\r\n\r\n%b"
@@ -84,6 +93,7 @@ class PredictEndpoint:
         codec: PlainCodec | InferCodec,
         exchange: Exchange,
         versions: Mapping[str, Routed],
+        recent: Recent,
     ) -> None:
         """`route`: the template that metrics and log show."""
         self._split = split
@@ -91,6 +101,7 @@ class PredictEndpoint:
         self._exchange = exchange
         self._meter = exchange.meter(route)
         self._versions = versions
+        self._remember = recent.remember
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
@@ -102,11 +113,11 @@ class PredictEndpoint:
         try:
             status, headers = 200, [JSON]
             try:
-                payload = await self._answer(routed, scope, receive, cycle)
+                payload = await self._answer(routed, scope, receive, cycle, request)
             except RequestRefused as refused:
                 status, payload, headers = self._refuse(refused, routed, request)
             except ClientGone:
-                status, payload = _CLIENT_CLOSED_REQUEST, b""
+                status, payload = CLIENT_CLOSED_REQUEST, b""
             except Exception:
                 _log.exception("request %s to %s failed", request.decode(), self._meter.route)
                 failure = RequestRefused("internal", "the service failed; its log has the reason under the request id")
@@ -116,41 +127,31 @@ class PredictEndpoint:
             if whole is None or not send_whole(
                 whole, _WHOLE % (len(payload), request, routed.version_header, seconds * 1000, payload)
             ):
-                await _send(send, status, payload, headers, request, routed.version_header, seconds)
+                await send_answer(send, status, payload, headers, request, routed.version_header, seconds)
             exchange.finish(scope, self._meter, status, seconds, request.decode(), routed.name, routed.version)
         finally:
             exchange.in_flight -= 1
 
-    async def _answer(self, routed: Routed, scope: Scope, receive: Receive, cycle: Cycle | None) -> bytes:
+    async def _answer(
+        self, routed: Routed, scope: Scope, receive: Receive, cycle: Cycle | None, request: bytes
+    ) -> bytes:
         exchange = self._exchange
         if scope["method"] != "POST":
             raise RequestRefused("method-not-allowed", f"{scope['method']} here; POST is taken")
         if exchange.in_flight > exchange.max_in_flight:
-            raise exchange.full()
+            raise exchange.full(exchange.in_flight)
         model, meter = routed.model, routed.meter
         if isinstance(model, HeavyModel) and (cycle is None or cycle.more_body):
             model.check_room()  # no large body is read only to be refused
-        body = await self._body(scope, receive, cycle)
+        body = await exchange.body(scope, receive, cycle)
         if isinstance(model, HeavyModel):
             payload, tier, result, score = await model.answer(body, self._codec)
             meter.looked_up(tier)
         else:
             payload, tier, result, score = model.answer(body, self._codec)
         meter.answered(result, score, cached=tier)
+        self._remember(request, model.info, self._codec, body, result)
         return payload
-
-    async def _body(self, scope: Scope, receive: Receive, cycle: Cycle | None) -> bytes:
-        exchange = self._exchange
-        if cycle is None or cycle.more_body:
-            return await exchange.late_body(scope, receive)
-        # All of it has arrived with the head, as small bodies do: no timer is needed.
-        message = await receive()
-        if message["type"] != "http.request":
-            raise ClientGone
-        body: bytes = message["body"]
-        if len(body) > exchange.max_body_bytes:
-            raise exchange.too_large(len(body))
-        return body
 
     def _refuse(self, refused: RequestRefused, routed: Routed, request: bytes) -> tuple[int, bytes, Headers]:
         routed.meter.refused(_OUTCOMES.get(refused.kind, "invalid"))
@@ -160,43 +161,53 @@ class PredictEndpoint:
         return status, payload, headers
 
 
-async def _send(
-    send: Send, status: int, payload: bytes, headers: Headers, request: bytes, version: bytes, seconds: float
-) -> None:
-    if status == _CLIENT_CLOSED_REQUEST:
-        return
-    headers.append((b"content-length", b"%d" % len(payload)))
-    headers += standard_headers(request, version, seconds)
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": payload})
+class PredictPaths:
+    """The predict endpoints by exact path: for each model, and for each of its versions in the V2 protocol."""
 
+    def __init__(
+        self, registry: Registry[ServedModel], exchange: Exchange, metrics: Metrics, most_rows: int, recent: Recent
+    ) -> None:
+        self.by_path: dict[str, PredictEndpoint] = {}
+        self._registry = registry
+        self._exchange = exchange
+        self._metrics = metrics
+        self._recent = recent
+        self._plain, self._infer = PlainCodec(most_rows), InferCodec(most_rows)
+        self._versions: dict[str, dict[str, Routed]] = {}
 
-def endpoints(
-    registry: Registry[ServedModel], exchange: Exchange, metrics: Metrics, most_rows: int
-) -> dict[str, PredictEndpoint]:
-    """Return the predict endpoints by exact path: for each model, and for each version in the V2 protocol."""
-    plain, infer = PlainCodec(most_rows), InferCodec(most_rows)
-    by_path: dict[str, PredictEndpoint] = {}
-    for name, split in registry.models.items():
-        versions = {version: _routed(metrics, served) for version, served in split.versions.items()}
+    def added(self, served: ServedModel) -> None:
+        """Answer for a version, from now on."""
+        name, version = served.info.name, served.info.version
+        routed = _routed(self._metrics, served)
+        if name not in self._versions:
+            self._versions[name] = {}
+            self._add_model(name)
+        self._versions[name][version] = routed
+        only = Split({version: served})
+        route = "/v2/models/{model}/versions/{version}/infer"
+        self.by_path[_path_of_version(name, version)] = PredictEndpoint(
+            route, only, self._infer, self._exchange, {version: routed}, self._recent
+        )
 
-        def add(
-            path: str,
-            route: str,
-            codec: PlainCodec | InferCodec,
-            split: Split[ServedModel] = split,
-            versions: Mapping[str, Routed] = versions,
-        ) -> None:
-            by_path[path] = PredictEndpoint(route, split, codec, exchange, versions)
+    def dropped(self, served: ServedModel) -> None:
+        """Answer for a version no more; who has it in hand finishes."""
+        name, version = served.info.name, served.info.version
+        del self.by_path[_path_of_version(name, version)]
+        del self._versions[name][version]
+
+    def _add_model(self, name: str) -> None:
+        def add(path: str, route: str, codec: PlainCodec | InferCodec) -> None:
+            split, versions = self._registry.model(name), self._versions[name]
+            self.by_path[path] = PredictEndpoint(route, split, codec, self._exchange, versions, self._recent)
 
         if name == DEFAULT_MODEL:
-            add("/predict", "/predict", plain)
-        add(f"/models/{name}/predict", "/models/{model}/predict", plain)
-        add(f"/v2/models/{name}/infer", "/v2/models/{model}/infer", infer)
-        for version, served in split.versions.items():
-            path = f"/v2/models/{name}/versions/{version}/infer"
-            add(path, "/v2/models/{model}/versions/{version}/infer", infer, Split({version: served}))
-    return by_path
+            add("/predict", "/predict", self._plain)
+        add(f"/models/{name}/predict", "/models/{model}/predict", self._plain)
+        add(f"/v2/models/{name}/infer", "/v2/models/{model}/infer", self._infer)
+
+
+def _path_of_version(name: str, version: str) -> str:
+    return f"/v2/models/{name}/versions/{version}/infer"
 
 
 def _routed(metrics: Metrics, served: ServedModel) -> Routed:

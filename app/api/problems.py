@@ -18,16 +18,23 @@ class Kind(NamedTuple):
 KINDS: Final = {
     "not-json": Kind(400, "The body is not JSON"),
     "bad-request": Kind(400, "The request cannot be understood"),
+    "wrong-key": Kind(401, "The API key is missing or unknown"),
     "unknown-path": Kind(404, "There is nothing at this path"),
     "unknown-model": Kind(404, "There is no such model"),
+    "unknown-job": Kind(404, "There is no such job of yours"),
+    "unknown-request": Kind(404, "The request that is judged is not remembered"),
     "method-not-allowed": Kind(405, "The path does not take this method"),
     "body-timeout": Kind(408, "The body did not arrive in time"),
     "too-large": Kind(413, "The body is too large"),
+    "key-reused": Kind(422, "The Idempotency-Key belongs to another body"),
+    "over-quota": Kind(429, "The API key is over its quota"),
     "head-too-large": Kind(431, "The head of the request is too large"),
     "wrong-shape": Kind(422, "The body is JSON of the wrong shape"),
     "unusable-input": Kind(422, "No finite answer exists for this input"),
     "internal": Kind(500, "The service failed"),
     "overloaded": Kind(503, "The service is at its limit"),
+    "queue-away": Kind(503, "The queue of jobs cannot be reached"),
+    "store-away": Kind(503, "The store of jobs cannot be reached"),
     "not-ready": Kind(503, "The service is not ready"),
 }
 

@@ -1,13 +1,18 @@
 """Whether this process wants requests."""
 
-from app.core.ports import AnswerCache
+from app.core.ports import AnswerCache, JobStore, MessageLog
 
 
 class ReadinessState:
     """Ready from the start (models are loaded by then) until the drain begins."""
 
-    def __init__(self, shared_cache: AnswerCache | None) -> None:
-        self._shared_cache = shared_cache
+    def __init__(
+        self,
+        shared_cache: AnswerCache | None,
+        message_log: MessageLog | None = None,
+        job_store: JobStore | None = None,
+    ) -> None:
+        self._watched = {"redis": shared_cache, "kafka": message_log, "store": job_store}
         self.ready = True
         self.reason = ""
 
@@ -17,7 +22,12 @@ class ReadinessState:
         self.reason = reason
 
     def dependencies(self) -> dict[str, str]:
-        """Return how each dependency is: "ok", "down" or "not configured"."""
-        if self._shared_cache is None:
-            return {"models": "ok", "redis": "not configured"}
-        return {"models": "ok", "redis": "ok" if self._shared_cache.well else "down"}
+        """Return how each dependency is: "ok", "down" or "not configured".
+
+        None of them makes the process unready: predictions need none.
+        """
+        states = {
+            name: "not configured" if one is None else "ok" if one.well else "down"
+            for name, one in self._watched.items()
+        }
+        return {"models": "ok"} | states

@@ -42,8 +42,10 @@ async def serve(settings: Settings) -> None:
             _drain_on_signal(api, metrics, readiness, settings.drain_seconds)
             async with asyncio.TaskGroup() as tasks:
                 guard = tasks.create_task(close_slow_heads(api.server_state.connections, settings.head_timeout))
+                deployments = tasks.create_task(services.deployments.follow())
                 await asyncio.gather(api.serve([api_socket]), metrics.serve([metrics_socket]))
                 guard.cancel()
+                deployments.cancel()
         finally:
             await services.close()
 

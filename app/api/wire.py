@@ -1,6 +1,6 @@
 """Wire types of the routes that FastAPI serves, and the documentation of those that it does not."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +22,59 @@ class PredictAnswer(BaseModel):
     score: list[float] | None = None
 
 
+class JobBody(BaseModel):
+    """Rows to predict later, and with which model."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"model": "iris", "data": [[5.1, 3.5, 1.4, 0.2]]}]}
+    )
+
+    model: str
+    data: Annotated[list[Row] | list[str], Field(min_length=1)]
+
+
+class JobAnswer(BaseModel):
+    """A job: queued, done with one result per row, or failed with the reason."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    status: Literal["queued", "done", "failed"]
+    model: str | None = None
+    version: str | None = None
+    result: list[int] | list[float] | list[str] | None = None
+    score: list[float] | None = None
+    reason: str | None = None
+
+
+class FeedbackBody(BaseModel):
+    """The right answer to an earlier request (`request_id`), or to one row that is sent along (`model` and `data`)."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"request_id": "5f0c8f3b4d7a4e0c9b1d2a3c4e5f6071", "label": "versicolor"},
+                {"model": "sentiment", "data": ["Muy bien"], "label": "Positivo"},
+            ]
+        },
+    )
+
+    label: Annotated[
+        int | float | str, Field(description="Class index or label name; a finite number for a regressor.")
+    ]
+    request_id: Annotated[
+        str | None, Field(description="X-Request-ID of the prediction, of one row; the last few thousand are known.")
+    ] = None
+    model: str | None = None
+    data: Annotated[list[Row] | list[str] | None, Field(min_length=1, max_length=1)] = None
+
+
+class FeedbackAnswer(BaseModel):
+    """The feedback is kept; the same Idempotency-Key has the same id."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    status: Literal["stored"]
+
+
 class ModelFacts(BaseModel):
     """What is known of one version of a model."""
 
@@ -38,6 +91,8 @@ class ModelFacts(BaseModel):
 class ModelEntry(ModelFacts):
     """The stable version of a model, and all that are loaded."""
 
+    canary: Annotated[str | None, Field(description="The version that is being tried on a share of the requests.")]
+    traffic: Annotated[dict[str, float], Field(description="Share of the requests by version, 0 to 1.")]
     versions: list[ModelFacts]
 
 

@@ -21,18 +21,18 @@ S = TypeVar("S", bound=Served)
 
 
 class Split(Generic[S]):
-    """Versions of one model, the stable one first, and the canary's share of the requests (0 to 1).
+    """Versions of one model, in the order v1, v2, ..., and who answers: the stable one, or the canary for its share.
 
     The split is by smooth accumulation, not by chance: after n requests the canary has answered n times its share, give
-    or take one.
+    or take one, also when the share was changed in between (then n times the share of each time). Whoever changes it
+    runs in the thread that picks: a request finds the split before or after the change, never within.
     """
 
     def __init__(self, versions: Mapping[str, S], canary: str | None = None, share: float = 0.0) -> None:
+        """`share`: of the requests, 0 to 1, that the canary gets; the first version is the stable one."""
         self.versions = dict(versions)
-        self.stable = next(iter(self.versions.values()))
-        self._canary = self.versions[canary] if canary else None
-        self._share = share
         self._owed = 0.0
+        self.route(next(iter(self.versions)), canary, share)
 
     def pick(self) -> S:
         """Return what answers the next request."""
@@ -43,6 +43,40 @@ class Split(Generic[S]):
             return self.stable
         self._owed -= 1.0
         return self._canary
+
+    def route(self, stable: str, canary: str | None = None, share: float = 0.0) -> None:
+        """Say who answers from now on; all of them are loaded. What the last canary is owed, the next one gets."""
+        self.stable, self._canary = self.versions[stable], self.versions[canary] if canary else None
+        self._share = share
+
+    def add(self, served: S) -> None:
+        """Take in a version; it answers nothing until it is routed to."""
+        # A new dict: who walks through the old one is not disturbed.
+        versions = {**self.versions, served.info.version: served}
+        self.versions = {version: versions[version] for version in sorted(versions, key=version_number)}
+
+    def drop(self, version: str) -> None:
+        """Forget a version that nothing is routed to."""
+        self.versions = {name: served for name, served in self.versions.items() if name != version}
+
+    @property
+    def canary(self) -> S | None:
+        return self._canary
+
+    @property
+    def traffic(self) -> dict[str, float]:
+        """The share of the requests that each version gets, 0 to 1."""
+        shares = dict.fromkeys(self.versions, 0.0)
+        share = 0.0 if self._canary is None else self._share
+        shares[self.stable.info.version] += 1.0 - share
+        if self._canary is not None:
+            shares[self._canary.info.version] += share
+        return shares
+
+
+def version_number(version: str) -> int:
+    """Return what versions are ordered by: v10 comes after v9."""
+    return int(version.removeprefix("v"))
 
 
 class Registry(Generic[S]):

@@ -1,6 +1,6 @@
 """The request bodies of predictions: bytes in, checked rows out."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
@@ -56,6 +56,12 @@ def text_rows(body: bytes, _info: ModelInfo, most: int) -> list[str]:
     if not 0 < len(rows) <= most:
         raise wrong_count(len(rows), most)
     return rows
+
+
+def checked_rows(data: msgspec.Raw, info: ModelInfo, most: int) -> list[Any]:
+    """Return the rows of a job's or a feedback's "data", checked as for a prediction. Raises RequestRefused."""
+    body = b'{"data":' + bytes(data) + b"}"
+    return text_rows(body, info, most) if info.kind == "text" else number_rows(body, info, most)
 
 
 def wrong_count(rows: int, most: int) -> RequestRefused:

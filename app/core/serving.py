@@ -91,6 +91,10 @@ class HeavyModel:
         # A retrained model of the same name and version must not answer from its predecessor's entries.
         self._key = f"{info.name}:{info.version}:{info.sha256[:16]}:".encode()
 
+    @property
+    def queued_rows(self) -> int:
+        return self._batcher.pending_rows
+
     def check_room(self) -> None:
         """Raise Shed when a new request would wait too long."""
         self._batcher.check_room()

@@ -25,6 +25,8 @@ LATENCY_BUCKETS: Final = (
 # Inference starts at microseconds, where a request never is.
 INFERENCE_BUCKETS: Final = (0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, *LATENCY_BUCKETS)
 BATCH_BUCKETS: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0)
+# A job may wait for a worker for minutes.
+WAIT_BUCKETS: Final = (*LATENCY_BUCKETS, 30.0, 60.0, 120.0, 300.0)
 SCORE_BUCKETS: Final = (0.05, 0.15, 0.25, 0.35, 0.45, 0.55, 0.65, 0.75, 0.85, 0.95, 1.0)
 
 
@@ -68,6 +70,24 @@ CATALOGUE: Final = (
     Metric("model_batch_size", Kind.HISTOGRAM, "Rows in one call of a model.", ("model",), BATCH_BUCKETS),
     Metric("model_queue_rows", Kind.GAUGE, "Rows that wait for a heavy model.", ("model", "version")),
     Metric("cache_requests_total", Kind.COUNTER, "Look-ups and writes, by tier.", ("tier", "outcome")),
+    Metric("model_traffic_share", Kind.GAUGE, "Share of the requests that a version gets.", ("model", "version")),
+    Metric("jobs_submitted_total", Kind.COUNTER, "Jobs accepted: Kafka has acknowledged them.", ("model",)),
+    Metric("jobs_finished_total", Kind.COUNTER, "Jobs that a worker is done with.", ("model", "outcome")),
+    Metric("job_wait_seconds", Kind.HISTOGRAM, "From acceptance to the worker's hands.", (), WAIT_BUCKETS),
+    Metric("job_processing_seconds", Kind.HISTOGRAM, "One batch, from Kafka to its commit.", (), LATENCY_BUCKETS),
+    Metric("messages_published_total", Kind.COUNTER, "Messages handed to Kafka.", ("topic", "outcome")),
+    Metric(
+        "message_publish_seconds",
+        Kind.HISTOGRAM,
+        "Until all in-sync replicas have a message.",
+        ("topic",),
+        LATENCY_BUCKETS,
+    ),
+    Metric("messages_consumed_total", Kind.COUNTER, "Messages taken and committed.", ("topic",)),
+    Metric("messages_retried_total", Kind.COUNTER, "Batches put back because something was away.", ("topic",)),
+    Metric("dead_letters_total", Kind.COUNTER, "Messages that cannot be handled, put aside.", ("topic", "reason")),
+    Metric("consumer_lag_records", Kind.GAUGE, "Messages behind the end of a partition.", ("topic", "partition")),
+    Metric("feedback_total", Kind.COUNTER, "Feedback stored, by what it says of the prediction.", ("model", "verdict")),
     Metric("log_records_total", Kind.COUNTER, "Log records by sink and fate.", ("sink", "outcome")),
 )
 
@@ -79,3 +99,8 @@ PREDICTION_OUTCOMES: Final = ("computed", "cached", "invalid", "shed", "failed")
 CACHE_TIERS: Final = ("process", "redis")
 CACHE_OUTCOMES: Final = ("hit", "miss", "stored", "skipped", "error")
 LOG_OUTCOMES: Final = ("written", "dropped", "failed")
+# "duplicate": delivered again, answered before; the first answer stands.
+JOB_OUTCOMES: Final = ("done", "failed", "duplicate", "unreadable")
+PUBLISH_OUTCOMES: Final = ("acknowledged", "failed")
+DEAD_LETTER_REASONS: Final = ("unreadable", "unknown-model", "wrong-shape", "unusable-input", "failed")
+FEEDBACK_VERDICTS: Final = ("agree", "disagree")

@@ -76,6 +76,10 @@ class Metrics(Collector):
         _listed(name, Kind.GAUGE, labels)
         self._gauges.setdefault(name, {})[labels] = read
 
+    def forget_gauge(self, name: str, *labels: str) -> None:
+        """Show it no more, and let go of what its value was read from."""
+        self._gauges.get(name, {}).pop(labels, None)
+
     def exposition(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self._registry)

@@ -121,10 +121,11 @@ def train_sentiment() -> list[Trained]:
             "The opinion words were written for this project; no public list went into them",
         ),
     )
-    return [Trained(_measured(card, weights, pipeline, held_out), msgspec.json.encode(weights))]
+    return [Trained(measured(card, weights, pipeline, held_out), msgspec.json.encode(weights))]
 
 
-def _measured(card: Card, weights: SentimentWeights, pipeline: Pipeline, held_out: Sequence[Sentence]) -> Card:
+def measured(card: Card, weights: SentimentWeights, pipeline: Pipeline, held_out: Sequence[Sentence]) -> Card:
+    """Return the card with the figures on the held-out sentences, and how far the kernel is from the pipeline."""
     kernel = SentimentKernel(describe(card, ""), weights)
     texts = [sentence.text for sentence in held_out]
     labels = [sentence.label for sentence in held_out]

@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from app.core.topics import TOPICS
 from app.telemetry import catalogue
 from app.telemetry.catalogue import BY_NAME, CATALOGUE, LATENCY_BUCKETS, Kind, Metric
-from tests.sample_rows import ROWS, tensor
+from tests.job_service import KEYS, keys_file
+from tests.sample_rows import IRIS, ROWS, tensor
+from tests.service import free_ports, running_service
 
 ROOT = Path(__file__).parents[2]
 UNITS = ("_seconds", "_bytes", "_ratio")
@@ -24,8 +27,33 @@ PROMISED = {
     "model_inference_seconds": ("model", "version"),
     "model_batch_size": ("model",),
     "cache_requests_total": ("tier", "outcome"),
+    "jobs_submitted_total": ("model",),
+    "jobs_finished_total": ("model", "outcome"),
+    "job_wait_seconds": (),
+    "feedback_total": ("model", "verdict"),
     "log_records_total": ("sink", "outcome"),
 }
+# What only a worker counts: the api knows nothing of it.
+OF_THE_WORKER = {
+    "jobs_finished_total",
+    "job_wait_seconds",
+    "job_processing_seconds",
+    "messages_consumed_total",
+    "messages_retried_total",
+    "dead_letters_total",
+    "consumer_lag_records",
+    "feedback_total",
+}
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory):
+    """A service with all its parts; Kafka and store are named, but away."""
+    folder = tmp_path_factory.mktemp("complete")
+    kafka, store = free_ports(2)
+    settings = {"kafka": f"127.0.0.1:{kafka}", "store_url": f"redis://127.0.0.1:{store}"}
+    with running_service(folder, api_keys_file=keys_file(folder), **settings) as running:
+        yield running
 
 
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
@@ -75,30 +103,35 @@ def test_every_name_in_the_code_is_listed():
     assert set(asked) == set(BY_NAME), "listed, but never emitted"
 
 
-def test_a_running_service_shows_the_listed_metrics_and_no_others(service):
+def test_a_running_service_shows_the_listed_metrics_and_no_others(complete):
     for model in ROWS:
-        service.post(f"/v2/models/{model}/infer", {"inputs": [tensor(model)]})
+        complete.post(f"/v2/models/{model}/infer", {"inputs": [tensor(model)]})
     known = {
         f"{metric.name}{suffix}"
         for metric in CATALOGUE
+        if metric.name not in OF_THE_WORKER
         for suffix in (("_bucket", "_count", "_sum") if metric.kind is Kind.HISTOGRAM else ("",))
     }
-    shown = {sample.name for sample in service.settled().samples}
+    shown = {sample.name for sample in complete.settled().samples}
     assert {name for name in shown if not name.startswith(("process_", "python_"))} == known
 
 
-def test_labels_are_closed_sets(service):
+def test_labels_are_closed_sets(complete):
     """Every label value shown is one that the code or an artefact chose; none came from a client."""
-    for path in ("/no/such/page", "/models/oak", "/predict?x=1"):
-        service.get(path)
-    models = {entry["name"]: entry for entry in service.get("/models").json()["models"]}
-    templates = set(service.get("/openapi.json").json()["paths"]) | {"/", "/openapi.json", "other"}
+    for path in ("/no/such/page", "/models/oak", "/predict?x=1", "/jobs/oak", "/jobs/../x", "/jobs"):
+        for key in ("", KEYS["ana"], "key-of-oak"):
+            complete.get(path, {"X-API-Key": key})
+            complete.post(path, {"model": "oak", "data": []}, {"X-API-Key": key, "Idempotency-Key": "oak"})
+    complete.post("/jobs", {"model": "iris", "data": IRIS}, {"X-API-Key": KEYS["ana"]})
+    models = {entry["name"]: entry for entry in complete.get("/models").json()["models"]}
+    templates = set(complete.get("/openapi.json").json()["paths"]) | {"/", "/openapi.json", "other"}
     closed = {
         "model": set(models),
         "version": {one["version"] for entry in models.values() for one in entry["versions"]},
         "label": {label for entry in models.values() for label in entry["labels"]},
         "route": templates,
         "reason": set(catalogue.SHED_REASONS),
+        "topic": {topic.name for topic in TOPICS},
         "tier": set(catalogue.CACHE_TIERS),
         "sink": {"stdout"},
         "method": {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "OTHER"},
@@ -107,8 +140,9 @@ def test_labels_are_closed_sets(service):
         "predictions_total": catalogue.PREDICTION_OUTCOMES,
         "cache_requests_total": catalogue.CACHE_OUTCOMES,
         "log_records_total": catalogue.LOG_OUTCOMES,
+        "messages_published_total": catalogue.PUBLISH_OUTCOMES,
     }
-    for sample in service.scrape().samples:
+    for sample in complete.scrape().samples:
         if sample.name == "python_info":
             continue
         for label, value in sample.labels.items():

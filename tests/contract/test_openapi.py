@@ -1,7 +1,9 @@
 """The OpenAPI document and the service say the same."""
 
+import json
 import re
 
+import jsonschema_rs
 import pytest
 import requests
 import schemathesis
@@ -14,13 +16,16 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.api.application import framework_app
+from app.api.application import KeyedPaths, framework_app
 from app.api.exchange import Exchange
-from app.api.predict import endpoints
+from app.api.predict import PredictPaths
 from app.api.readiness import ReadinessState
 from tests.asgi import exchange
 from tests.fake_models import kernels
+from tests.job_service import KEYS
 from tests.sample_rows import ROWS, tensor
+
+KEYED = ("/jobs", "/jobs/{id}", "/feedback")
 
 
 def pattern(template):
@@ -34,18 +39,32 @@ async def both(built):
     shared = Exchange(
         services.metrics, services.access_log, replica="a", max_in_flight=1, max_body_bytes=1, body_timeout=1
     )
-    fast = endpoints(services.registry, shared, services.metrics, 8)
+    paths = PredictPaths(services.registry, shared, services.metrics, 8, services.recent)
+    services.deployments.tell(paths)
     app = framework_app(services, ReadinessState(None))
+    fast = {**paths.by_path, **{path: KeyedPaths(services, shared).get(path) for path in KEYED}}
     return app.openapi(), fast, app
 
 
-async def test_every_predict_path_is_documented_and_every_documented_one_is_served(both):
+async def test_every_path_of_the_fast_path_is_documented_and_every_documented_one_is_served(both):
     document, fast, _ = both
-    documented = {path for path, item in document["paths"].items() if "post" in item}
+    documented = {path for path, item in document["paths"].items() if "post" in item or path == "/jobs/{id}"}
     assert {path for path in documented if any(pattern(path)(served) for served in fast)} == documented
     for served in fast:
+        assert fast[served] is not None, served
         matching = [path for path in documented if pattern(path)(served)]
         assert len(matching) == 1, served
+
+
+async def test_keyed_routes_are_documented_with_their_key_and_the_one_method_that_they_take(both):
+    document, fast, _ = both
+    assert document["components"]["securitySchemes"]["ApiKey"]["name"] == "X-API-Key"
+    for path in KEYED:
+        ((method, operation),) = document["paths"][path].items()
+        assert (fast[path].method.lower(), operation["security"]) == (method, [{"ApiKey": []}])
+        assert {"401", "405", "503"} < set(operation["responses"])
+    keyed = [path for path, item in document["paths"].items() for one in item.values() if "security" in one]
+    assert sorted(keyed) == sorted(KEYED)
 
 
 async def test_the_document_lists_the_frameworks_routes_and_no_others(both):
@@ -152,6 +171,55 @@ def test_answers_are_as_documented_for_generated_requests(service):
                 answered_as_documented()
     session.close()
     assert counted > 150
+
+
+async def test_answers_of_keyed_routes_are_as_documented(wire, redis):
+    """Each status that the document promises, held against the schema that it gives for it."""
+    one = await wire(job_rate=0.01, job_burst=3, max_body_bytes=1000)
+    document = (await one.ask("GET", "/openapi.json")).json()
+    job, key = {"model": "iris", "data": [[1, 0, 0, 0]]}, {"idempotency_key": "k"}
+    accepted = await one.ask("POST", "/jobs", job, **key)
+    place = accepted.headers["location"]
+    result = {"id": accepted.json()["id"], "client": "ana", "model": "iris", "request_id": "r", "accepted": 1}
+
+    async def answered(**changes):
+        redis.client.set(f"result:{result['id']}", json.dumps(result | {"answered": 2} | changes))
+        return await one.ask("GET", place)
+
+    seen = {
+        "/jobs": [
+            accepted,
+            await one.ask("POST", "/jobs", b"{"),
+            await one.ask("POST", "/jobs", job, key=""),
+            await one.ask("POST", "/jobs", job | {"model": "oak"}),
+            await one.ask("GET", "/jobs"),
+            await one.ask("POST", "/jobs", b" " * 1001),
+            await one.ask("POST", "/jobs", job | {"model": "forest"}, **key),
+            *[await one.ask("POST", "/jobs", job) for _ in range(3)],
+        ],
+        "/jobs/{id}": [
+            await one.ask("GET", place),
+            await answered(status="done", version="v1", result=[1]),
+            await answered(status="done", version="v1", result=["Neutral"], score=[0.5]),
+            await answered(status="failed", reason="too large"),
+            await one.ask("GET", place, key=KEYS["eva"]),
+            await one.ask("GET", place, key=""),
+            await one.ask("PUT", place),
+        ],
+    }
+    redis.kill()
+    seen["/jobs"].append(await one.ask("POST", "/jobs", job))
+    seen["/jobs/{id}"].append(await one.ask("GET", place))
+    for path, answers in seen.items():
+        ((_, operation),) = document["paths"][path].items()
+        promised = operation["responses"]
+        assert {str(answer.status) for answer in answers} == set(promised) - {"408"}, path
+        for answer in answers:
+            content = promised[str(answer.status)]["content"]
+            schema = content[answer.headers["content-type"]]["schema"]
+            whole = schema | {"components": document["components"]}
+            jsonschema_rs.validate(whole, answer.json())
+            assert not jsonschema_rs.is_valid(whole, {"id": 1, "type": 1}), "the check notices what is wrong"
 
 
 @pytest.mark.parametrize("model", ROWS)

@@ -16,7 +16,10 @@ import pytest
 from tests.eventually import eventually
 from tests.hostile_corpus import MB, Hostile, corpus
 from tests.hostile_generated import generated, mutated, valid_bodies
+from tests.hostile_keyed import KEYED, keyed_corpus
+from tests.job_service import keys_file
 from tests.raw_http import RawAnswer, Wire, post, wire
+from tests.redis_server import RedisServer
 from tests.sample_rows import IRIS
 from tests.service import ROOT, Service, end, free_ports, running_service, start_bound
 
@@ -88,8 +91,8 @@ def ask_once(port: int, data: bytes) -> RawAnswer | None:
 def huge_bodies(port: int, tally: Tally) -> None:
     """Send 200 MB to each kind of route, with an honest length and in chunks, whatever the service says."""
     block = b" " * MB
-    for path in ("/predict", "/v2/models/sentiment/infer", "/models/oak/predict", "/healthz"):
-        start = f"POST {path} HTTP/1.1\r\nHost: lab\r\n".encode()
+    for path in ("/predict", "/v2/models/sentiment/infer", "/models/oak/predict", "/healthz", "/jobs"):
+        start = f"POST {path} HTTP/1.1\r\nHost: lab\r\n{KEYED}\r\n".encode()
         for how, head, chunk in (
             ("with its length", start + b"Content-Length: %d\r\n\r\n" % HUGE, block),
             ("in chunks", start + b"Transfer-Encoding: chunked\r\n\r\n", b"%x\r\n%b\r\n" % (MB, block)),
@@ -190,9 +193,10 @@ def warm_up(service: Service) -> None:
 
 
 @pytest.fixture
-def exposed(tmp_path: Path) -> Iterator[Service]:
-    """A service that gives up on slow senders soon, so that a test can wait for it."""
-    with running_service(tmp_path, head_timeout=1.0, body_timeout=2.0) as running:
+def exposed(tmp_path: Path, redis: RedisServer) -> Iterator[Service]:
+    """A service that gives up on slow senders soon, so that a test can wait for it; it has a store, but no Kafka."""
+    keyed = {"api_keys_file": keys_file(tmp_path), "store_url": redis.url, "job_rate": 1e6, "job_burst": 1_000_000}
+    with running_service(tmp_path, head_timeout=1.0, body_timeout=2.0, **keyed) as running:
         yield running
 
 
@@ -205,6 +209,7 @@ def test_ten_thousand_malformed_requests_do_no_harm(exposed, record_property):
 
     tally = Tally()
     send_all(exposed.port, corpus(), tally)
+    send_all(exposed.port, keyed_corpus(), tally)
     send_all(exposed.port, from_document, tally)
     slow_senders(exposed.port, tally)
     silent_senders(exposed.port, tally)

@@ -24,7 +24,7 @@ def by_name(samples):
     return {verdict.bar.name: verdict for verdict in verdicts(samples)}
 
 
-OVER_NAIVE, OVER_CONSTANT, P99, FOREST = (bar.name for bar in BARS)
+OVER_NAIVE, OVER_CONSTANT, P99, FOREST, JOBS = (bar.name for bar in BARS)
 
 
 def test_the_median_of_the_rounds_decides_not_their_mean_or_their_best():
@@ -65,6 +65,11 @@ def test_a_bar_whose_contenders_were_not_measured_is_not_judged():
     assert set(by_name(iris(1, 15_000))) == {OVER_NAIVE, OVER_CONSTANT, P99}
     forest = [sample("naive-forest", 1, 100), sample("ours-forest", 1, 5_000)]
     assert set(by_name(forest)) == {FOREST}
+
+
+@pytest.mark.parametrize(("ours", "held"), [(500.0, True), (499.0, False)])
+def test_our_queue_is_to_answer_five_times_as_many_jobs(ours, held):
+    assert by_name([sample("textbook-jobs", 1, 100), sample("ours-jobs", 1, ours)])[JOBS].held is held
 
 
 def test_processor_time_gives_the_same_ratio_where_rates_are_compared_and_none_for_latencies():

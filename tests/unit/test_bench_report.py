@@ -39,6 +39,15 @@ def test_a_contender_without_a_valid_round_is_said_to_have_none():
     assert any("1 of 2 samples" in note for note in notes(samples))
 
 
+def test_a_client_that_was_the_limit_of_a_queue_is_named():
+    samples = [replace(sample("ours-jobs", 1, 100), load_percent=share) for share in (90.0, 95.0, 40.0)]
+    assert any(
+        note == "ours-jobs: its client used 90 % of a core; it was the limit: the queue can do more"
+        for note in notes(samples)
+    )
+    assert any(note == "ours-jobs: its client used 40 % of a core" for note in notes(samples[2:]))
+
+
 def test_a_busy_machine_is_named():
     assert not any("others used" in note for note in notes(SAMPLES))
     busy = [replace(one, strangers_percent=40.0) for one in SAMPLES]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labkit.errors import CannotRun
+from labkit.home import Home
 from labkit.loadgen.commands import check_target, seconds
 from labkit.loadgen.counters import Scrape, parsed, settled
 from labkit.loadgen.driver import child_environment, locust_command, new_folder
@@ -15,6 +16,7 @@ from labkit.loadgen.histograms import empty, encoded, record
 from labkit.loadgen.plan import actions
 from labkit.loadgen.progress import TimelineReader
 from labkit.loadgen.scenario import Scenario
+from labkit.urls import Urls
 
 
 def task_a(user: Any) -> None: ...
@@ -92,10 +94,14 @@ def test_only_counters_of_the_contract_are_kept() -> None:
 
 
 def test_settings_of_the_user_do_not_reach_the_run(tmp_path: Path) -> None:
-    environment = child_environment(tmp_path, {"LOCUST_USERS": "7", "HOME": "/home/me", "PATH": "/bin"})
+    here, home = Urls("http://127.0.0.1:1", api_key_file="/a/key"), Home(tmp_path, tmp_path / "lab")
+    mine = {"LOCUST_USERS": "7", "HOME": "/home/me", "PATH": "/bin", "LAB_HOME": "elsewhere"}
+    environment = child_environment(tmp_path, here, home, mine)
     assert "LOCUST_USERS" not in environment
     assert environment["HOME"] == str(tmp_path)
     assert environment["PATH"] == "/bin"
+    # It finds the same stack and the same keys as the process that drives it.
+    assert (environment["LAB_HOME"], environment["LAB_API_KEY_FILE"]) == (str(tmp_path / "lab"), "/a/key")
 
 
 def test_several_processes_get_a_port_of_their_own(tmp_path: Path) -> None:

@@ -3,12 +3,13 @@
 import json
 import math
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.errors import RequestRefused
-from app.core.rows import number_rows, text_rows
+from app.core.rows import checked_rows, number_rows, text_rows
 from tests.fake_models import info, text_info
 
 IRIS, TEXT = info(), text_info()
@@ -118,3 +119,30 @@ def test_no_bytes_raise_anything_but_a_refusal(body):
         except RequestRefused as refused:
             kinds.add(refused.kind)
     assert kinds <= {"not-json", "wrong-shape"}
+
+
+@pytest.mark.parametrize(
+    ("data", "facts"),
+    [(b"[[1,2,3,4],[5,6,7,8]]", IRIS), (b" [ [1.5, 2, 3, 4e1] ] ", IRIS), (b'["a", "\xc3\xa9"]', TEXT)],
+)
+def test_the_rows_of_a_job_are_those_that_a_prediction_would_take(data, facts):
+    read = text_rows if facts is TEXT else number_rows
+    assert checked_rows(msgspec.Raw(data), facts, 8) == read(b'{"data":%b}' % data, facts, 8)
+
+
+@pytest.mark.parametrize(
+    ("data", "facts", "kind"),
+    [
+        (b"[]", IRIS, "wrong-shape"),
+        (b"[[1,2,3,4],[1]]", IRIS, "wrong-shape"),
+        (b"[[1,2,3,4]]" * 2, IRIS, "not-json"),
+        (b'[[1,2,3,4]],"data":[[5,6,7,8]],"more":1', IRIS, "wrong-shape"),
+        (b'["a"]', IRIS, "wrong-shape"),
+        (b"[[1,2,3,4]]", TEXT, "wrong-shape"),
+        (b'["\xff"]', TEXT, "not-json"),
+        (b"[" + b"[1,2,3,4]," * 8 + b"[1,2,3,4]]", IRIS, "wrong-shape"),
+        (b"[" * 100_000, IRIS, "wrong-shape"),
+    ],
+)
+def test_the_rows_of_a_job_are_refused_as_those_of_a_prediction(data, facts, kind):
+    assert refusal(checked_rows, msgspec.Raw(data), facts, 8).kind == kind

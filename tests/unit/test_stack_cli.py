@@ -9,7 +9,7 @@ import typer
 from labkit.cli import app
 from labkit.errors import CannotRun
 
-HEAVY = ("locust", "gevent", "plotly", "numpy", "httpx", "rich.table")
+HEAVY = ("locust", "gevent", "plotly", "numpy", "httpx", "rich.table", "kafka")
 COMMANDS = typer.main.get_group(app).commands
 
 
@@ -22,6 +22,12 @@ def test_the_documented_commands_are_there() -> None:
 def test_every_command_shows_an_example_of_itself_in_the_list(name: str) -> None:
     first_paragraph = (COMMANDS[name].help or "").split("\n\n")[0]
     assert f"Example: lab {name}" in first_paragraph
+
+
+@pytest.mark.parametrize("name", COMMANDS["kafka"].commands)
+def test_every_kafka_command_shows_an_example_of_itself(name: str) -> None:
+    first_paragraph = (COMMANDS["kafka"].commands[name].help or "").split("\n\n")[0]
+    assert f"Example: lab kafka {name}" in first_paragraph
 
 
 def test_the_list_of_commands_loads_nothing_heavy() -> None:

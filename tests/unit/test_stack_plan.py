@@ -1,9 +1,11 @@
 """The catalogue and what becomes of it."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from app.config import from_environment
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack import catalogue
@@ -12,13 +14,14 @@ from labkit.stack.entry import Entry, Site, claims, needed_programs, rendered
 from labkit.stack.obtain import SOURCES
 from labkit.stack.obtain.program import Program, at_least, stated_version
 from labkit.stack.ports import SPAN, port_base
+from labkit.stack.profiles import PROFILES, chosen
 from labkit.stack.setup import choose_edge, make_plan
 
 ROOT = Path(__file__).parents[2]
 
 
-def site(tmp_path: Path, edge: str = "traefik", base: int = 18000) -> Site:
-    entries = catalogue.entries(edge)
+def site(tmp_path: Path, edge: str = "traefik", profile: str = "stream") -> Site:
+    base, entries = 18000, catalogue.entries(edge, (profile,))
     names = ["python", *needed_programs(entries)]
     return Site(Home(ROOT, tmp_path), base, entries, {n: Program(n, f"/opt/{n}", "1.0", "test") for n in names})
 
@@ -45,9 +48,15 @@ def test_an_impossible_order_is_named(parts: list[Component], fact: str) -> None
         start_order(parts)
 
 
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("edge", ["traefik", "none"])
-def test_every_entry_can_be_filled_in_and_ordered(tmp_path: Path, edge: str) -> None:
-    plan = make_plan(site(tmp_path, edge), edge)
+def test_every_entry_can_be_filled_in_and_ordered(tmp_path: Path, edge: str, profile: str) -> None:
+    place = site(tmp_path, edge, profile)
+    place.write_files()
+    for entry in place.entries:
+        for text in entry.once.command if entry.once else ():
+            assert "{" not in place.fill(text, entry), entry.name
+    plan = make_plan(place, edge, (profile,))
     start_order(plan.components)
     for component in plan.components:
         assert component.probes, component.name
@@ -55,9 +64,11 @@ def test_every_entry_can_be_filled_in_and_ordered(tmp_path: Path, edge: str) -> 
             assert "{" not in text, f"{component.name}: {text}"
 
 
+@pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("edge", ["traefik", "none"])
-def test_no_port_is_used_twice_and_all_fit_into_the_span(edge: str) -> None:
-    ports = [port for _, port in claims(catalogue.entries(edge), 0)]
+def test_no_port_is_used_twice_and_all_fit_into_the_span(edge: str, profile: str) -> None:
+    workers = [catalogue.worker(number) for number in range(2, 9)]
+    ports = [port for _, port in claims((*catalogue.entries(edge, (profile,)), *workers), 0)]
     assert len(ports) == len(set(ports))
     assert max(ports) <= SPAN
 
@@ -65,6 +76,10 @@ def test_no_port_is_used_twice_and_all_fit_into_the_span(edge: str) -> None:
 def test_ports_are_those_of_the_contract(tmp_path: Path) -> None:
     assert site(tmp_path).ports == {
         "redis": 18079,
+        "redis-jobs": 18078,
+        "kafka": 18092,
+        "kafka-controller": 18093,
+        "worker-1": 18121,
         "api-1": 18001,
         "api-1-metrics": 18101,
         "api-2": 18002,
@@ -82,8 +97,77 @@ def test_without_an_edge_one_replica_is_the_service(tmp_path: Path) -> None:
     assert facts["edge"] == "none"
 
 
-def test_every_program_of_the_catalogue_has_a_source() -> None:
-    assert set(needed_programs(catalogue.entries("traefik"))) <= set(SOURCES)
+@pytest.mark.parametrize("profile", PROFILES)
+def test_every_program_of_the_catalogue_has_a_source(profile: str) -> None:
+    assert set(needed_programs(catalogue.entries("traefik", (profile,)))) <= set(SOURCES)
+
+
+def test_core_has_no_kafka_and_asks_for_no_java(tmp_path: Path) -> None:
+    place = site(tmp_path, profile="core")
+    assert not {"java", "kafka"} & set(needed_programs(place.entries))
+    (api,) = (part for part in make_plan(place, "traefik", ("core",)).components if part.name == "api-1")
+    assert (api.environment["LAB_KAFKA"], api.environment["LAB_STORE_URL"]) == ("", "")
+    facts = catalogue.addresses(place, "traefik")
+    assert (facts["kafka"], facts["redis_jobs"], facts["workers"], facts["database"]) == (None, None, [], None)
+
+
+@pytest.mark.parametrize(
+    ("profile", "servers", "copies"),
+    [
+        ("stream", "127.0.0.1:18092", "1"),
+        ("kafka-legacy", "127.0.0.1:18092", "1"),
+        ("cluster", "127.0.0.1:18092,127.0.0.1:18094,127.0.0.1:18096", "3"),
+    ],
+)
+def test_api_and_worker_are_told_of_every_broker_and_its_copies(
+    tmp_path: Path, profile: str, servers: str, copies: str
+) -> None:
+    place = site(tmp_path, profile=profile)
+    plan = make_plan(place, "traefik", (profile,))
+    told = {part.name: part.environment for part in plan.components if part.name[:4] in ("api-", "work")}
+    assert set(told) == {"api-1", "api-2", "worker-1"}
+    for name, environment in told.items():
+        assert (environment["LAB_KAFKA"], environment["LAB_KAFKA_REPLICATION"]) == (servers, copies), name
+        assert environment["LAB_STORE_URL"] == "redis://127.0.0.1:18078/0", name
+    assert told["worker-1"]["LAB_DATABASE_URL"] == f"sqlite:///{tmp_path}/data/feedback/feedback.db"
+    assert plan.urls["kafka"] == servers
+
+
+def test_what_api_and_worker_are_told_are_settings_of_theirs(tmp_path: Path) -> None:
+    for part in make_plan(site(tmp_path), "traefik", ("stream",)).components:
+        if part.name.startswith(("api-", "worker-")):
+            from_environment(part.environment)
+
+
+@pytest.mark.parametrize("profile", ["stream", "cluster", "kafka-legacy"])
+def test_no_file_of_kafka_names_an_address_or_folder_but_the_stacks_own(tmp_path: Path, profile: str) -> None:
+    site(tmp_path, profile=profile).write_files()
+    texts = [path.read_text() for path in (tmp_path / "run" / "kafka-config").iterdir()]
+    assert texts
+    for text in texts:
+        settings = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+        assert "/var/lib" not in settings
+        assert str(tmp_path) in settings
+        for port in re.findall(r"127\.0\.0\.1:(\d+)", settings):
+            assert 18089 <= int(port) <= 18097
+
+
+def test_the_brokers_of_a_cluster_differ_in_number_and_agree_on_the_quorum(tmp_path: Path) -> None:
+    site(tmp_path, profile="cluster").write_files()
+    files = [tmp_path / "run" / "kafka-config" / f"kafka-{number}.properties" for number in (1, 2, 3)]
+    facts = [dict(line.split("=", 1) for line in file.read_text().splitlines() if "=" in line) for file in files]
+    assert [fact["node.id"] for fact in facts] == ["1", "2", "3"]
+    voters = "1@127.0.0.1:18093,2@127.0.0.1:18095,3@127.0.0.1:18097"
+    assert {fact["controller.quorum.voters"] for fact in facts} == {voters}
+    assert len({fact["log.dirs"] for fact in facts}) == 3
+
+
+def test_profiles_exclude_each_other_and_unknown_ones_are_named() -> None:
+    assert chosen(()) == chosen(("stream",)) == ("stream",)
+    with pytest.raises(CannotRun, match="core and cluster exclude each other"):
+        chosen(("core", "cluster"))
+    with pytest.raises(CannotRun, match="no profile 'kafka'; there are: core, stream, cluster, kafka-legacy"):
+        chosen(("kafka",))
 
 
 def test_scrape_targets_carry_the_replica_and_the_job(tmp_path: Path) -> None:
@@ -92,11 +176,19 @@ def test_scrape_targets_carry_the_replica_and_the_job(tmp_path: Path) -> None:
         {"targets": ["127.0.0.1:18101"], "labels": {"replica": "api-1"}},
         {"targets": ["127.0.0.1:18102"], "labels": {"replica": "api-2"}},
     ]
-    assert set(targets) == {"api", "traefik", "prometheus"}
+    assert targets["worker"] == [{"targets": ["127.0.0.1:18121"], "labels": {"replica": "worker-1"}}]
+    assert set(targets) == {"api", "worker", "traefik", "prometheus"}
+
+
+def test_prometheus_scrapes_every_job_of_the_targets(tmp_path: Path) -> None:
+    configured = (ROOT / "monitoring" / "prometheus" / "prometheus.yml").read_text()
+    for job in site(tmp_path).scrape_targets():
+        assert f"- job_name: {job}\n" in configured
+        assert f"[targets/{job}.json]" in configured
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
-    plan = make_plan(site(tmp_path), "traefik")
+    plan = make_plan(site(tmp_path), "traefik", ("stream",))
     plan.save(tmp_path / "plan.json")
     assert load_plan(tmp_path / "plan.json") == plan
     assert isinstance(plan, Plan)
@@ -146,6 +238,9 @@ def test_versions_compare_as_numbers() -> None:
         ("Redis server v=7.0.15 sha=00000000:0 malloc=jemalloc-5.3.0 bits=64", "7.0.15"),
         ("Version:      3.7.15\nCodename:     langres\nGo version:   go1.26.9", "3.7.15"),
         ("prometheus, version 2.42.0+ds (branch: debian/sid)\n  go version:       go1.19.8", "2.42.0"),
+        ('openjdk version "17.0.15" 2025-04-15\nOpenJDK Runtime Environment (build 17.0.15+6)', "17.0.15"),
+        ('openjdk version "21" 2023-09-19\nOpenJDK Runtime Environment (build 21+35)', "21"),
+        ('java version "1.8.0_402"', "1.8.0"),
         ("prometheus, version  (branch: , revision: unknown)\n  go version:       go1.26.8", ""),
     ],
 )

@@ -23,7 +23,7 @@ def home(tmp_path: Path) -> Home:
 
 def record_of(supervisor: Identity) -> Record:
     member = Member("redis", "ready", Identity(5, 1.5), 18079, 2, "killed by SIGKILL")
-    return Record(supervisor, None, "up", 18000, "traefik", (member,))
+    return Record(supervisor, None, "up", 18000, "traefik", (member,), profiles=("stream",))
 
 
 def publish(home: Home, supervisor: Identity) -> None:
@@ -68,6 +68,9 @@ def test_each_field_can_be_overridden(home: Home) -> None:
     urls = discover({"LAB_METRICS_URLS": "http://a/metrics, http://b/metrics", "LAB_PROMETHEUS_URL": "http://p/"}, home)
     assert urls.metrics == ("http://a/metrics", "http://b/metrics")
     assert urls.prometheus == "http://p"
+    assert discover({"LAB_WORKER_URLS": "http://a, http://b"}, home).workers == ("http://a", "http://b")
+    assert discover({"LAB_KAFKA": "a:1,b:2"}, home).kafka == "a:1,b:2"
+    assert discover({"LAB_DATABASE_URL": "sqlite:///x"}, home).database == "sqlite:///x"
     assert urls.service == SERVICE
 
 
@@ -85,10 +88,11 @@ def test_a_replica_of_the_local_stack_keeps_its_other_addresses(home: Home) -> N
 
 
 def test_the_machine_view_has_the_documented_fields_and_reads_back() -> None:
-    urls = Urls(service=SERVICE, replicas=("r",), pids={"redis": 1})
+    urls = Urls(service=SERVICE, replicas=("r",), workers=("w",), worker_metrics=("m",), pids={"redis": 1})
     facts = json.loads(json.dumps(urls.to_dict()))
     assert list(facts)[:5] == ["engine", "service", "edge", "replicas", "metrics"]
-    assert {"prometheus", "alertmanager", "redis", "kafka", "logs", "gelf", "api_key_file", "pids"} <= set(facts)
+    assert {"redis_jobs", "kafka", "workers", "worker_metrics", "database"} <= set(facts)
+    assert {"prometheus", "alertmanager", "redis", "logs", "gelf", "api_key_file", "pids"} <= set(facts)
     assert from_dict(facts) == urls
 
 
