@@ -8,8 +8,12 @@ import typer
 
 from labkit import demo
 from labkit.errors import CannotRun
+from labkit.kafka import commands as kafka_commands
+from labkit.keys import commands as key_commands
 from labkit.loadgen import commands as load_commands
+from labkit.models import commands as model_commands
 from labkit.report import commands as report_commands
+from labkit.stack import change_commands
 from labkit.stack import commands as stack_commands
 
 app = typer.Typer(
@@ -20,7 +24,16 @@ app = typer.Typer(
     help="Start an instrumented service, put load on it, see what happens.",
     epilog="Exit codes: 0 done or judged good, 1 judged bad, 2 cannot run.",
 )
-for subject in (demo, stack_commands, load_commands, report_commands):
+for subject in (
+    demo,
+    stack_commands,
+    change_commands,
+    load_commands,
+    report_commands,
+    kafka_commands,
+    key_commands,
+    model_commands,
+):
     subject.register(app)
 
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from labkit.stack.commands import Profiles
+
 
 def register(app: typer.Typer) -> None:
     app.command()(demo)
@@ -12,6 +14,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     scenario: Annotated[str, typer.Argument(help="A scenario of loadtests/scenarios, or a file.")] = "demo",
+    profile: Profiles = None,
 ) -> None:
     """Start the stack, load it for a minute, print the verdict, write the report, stop.  Example: lab demo
 
@@ -29,7 +32,7 @@ def demo(
 
     home, say = find_home(), Progress()
     say("demo 1/4: starting the stack")
-    begun = start(home, os.environ, say)
+    begun = start(home, os.environ, say, profile or ())
     if not begun:
         say("the stack was already up: it is used as it is, and left up")
     try:

@@ -18,7 +18,9 @@ ONE = {  # one address each
     "LAB_PROMETHEUS_URL": "prometheus",
     "LAB_ALERTMANAGER_URL": "alertmanager",
     "LAB_REDIS_URL": "redis",
+    "LAB_REDIS_JOBS_URL": "redis_jobs",
     "LAB_KAFKA": "kafka",
+    "LAB_DATABASE_URL": "database",
     "LAB_LOGS_URL": "logs",
     "LAB_GELF_URL": "gelf",
     "LAB_API_KEY_FILE": "api_key_file",
@@ -26,6 +28,8 @@ ONE = {  # one address each
 MANY = {  # comma-separated lists
     "LAB_REPLICA_URLS": "replicas",
     "LAB_METRICS_URLS": "metrics",
+    "LAB_WORKER_URLS": "workers",
+    "LAB_WORKER_METRICS_URLS": "worker_metrics",
 }
 
 
@@ -41,7 +45,11 @@ class Urls:
     prometheus: str | None = None
     alertmanager: str | None = None
     redis: str | None = None
+    redis_jobs: str | None = None
     kafka: str | None = None
+    workers: tuple[str, ...] = ()
+    worker_metrics: tuple[str, ...] = ()
+    database: str | None = None
     logs: str | None = None
     gelf: str | None = None
     api_key_file: str | None = None
@@ -68,7 +76,7 @@ class Urls:
 def from_dict(facts: Mapping[str, Any]) -> Urls:
     """Read what `to_dict` wrote."""
     known = {name: facts[name] for name in Urls.__dataclass_fields__ if name in facts}
-    for name in ("replicas", "metrics"):
+    for name in MANY.values():
         known[name] = tuple(known.get(name, ()))
     return Urls(**known)
 

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from labkit.stack import brokers
 from labkit.stack.entry import ConfigFile, Entry, Site
 from labkit.stack.ports import HOST
+from labkit.stack.profiles import DEFAULT
 
 REDIS = Entry(
     name="redis",
@@ -15,6 +17,18 @@ REDIS = Entry(
     ),
     ports={"redis": 79},
     probes=("redis://{host}:{port[redis]}",),
+)  # fmt: skip
+
+REDIS_JOBS = Entry(
+    name="redis-jobs",
+    program="redis-server",
+    command=(
+        "{program}", "--bind", "{host}", "--port", "{port[redis-jobs]}", "--dir", "{data}",
+        "--save", "", "--appendonly", "yes", "--appendfsync", "everysec",  # jobs outlive a restart
+        "--maxmemory", "256mb", "--maxmemory-policy", "noeviction",  # full: refuse, never forget
+    ),
+    ports={"redis-jobs": 78},
+    probes=("redis://{host}:{port[redis-jobs]}",),
 )  # fmt: skip
 
 TRAEFIK = Entry(
@@ -60,7 +74,20 @@ PROMETHEUS = Entry(
     environment={"GOMEMLIMIT": "256MiB", "GOGC": "50"},
     files=(ConfigFile("monitoring/prometheus/prometheus.yml", "prometheus/prometheus.yml"),),
     scrape=("prometheus", "prometheus"),
+    ready_within=120.0,  # it is ready when the replicas are, which wait for Kafka
 )  # fmt: skip
+
+
+# What api and worker share: queue, store, and the models trained while they run.
+STREAM = {
+    "LAB_KAFKA": "{kafka}",
+    "LAB_KAFKA_REPLICATION": "{copies}",
+    "LAB_STORE_URL": "{store}",
+    "LAB_TRAINED_DIR": "{shared}/models",
+    "LAB_ROUTES_FILE": "{shared}/routes.json",
+}
+QUEUE = ("redis-jobs", "kafka", "kafka-1", "kafka-2", "kafka-3")
+DATABASE = "sqlite:///{shared}/feedback/feedback.db"
 
 
 def api(number: int) -> Entry:
@@ -72,13 +99,15 @@ def api(number: int) -> Entry:
         command=("{program}", "-m", "app.api"),
         ports={name: number, f"{name}-metrics": 100 + number},
         probes=(f"http://{{host}}:{{port[{name}]}}/readyz",),
-        needs=("redis",),
+        needs=("redis", *QUEUE),
         environment={
             "LAB_API_HOST": "{host}",
             "LAB_API_PORT": f"{{port[{name}]}}",
             "LAB_METRICS_PORT": f"{{port[{name}-metrics]}}",
             "LAB_REDIS_URL": "redis://{host}:{port[redis]}/0",
             "LAB_REPLICA": name,
+            "LAB_API_KEYS_FILE": "{secrets}/api-keys.json",
+            **STREAM,
         },
         scrape=("api", f"{name}-metrics"),
         ready_within=60.0,
@@ -86,17 +115,53 @@ def api(number: int) -> Entry:
     )
 
 
-def entries(edge: str) -> tuple[Entry, ...]:
+def worker(number: int) -> Entry:
+    """Return the entry of one worker; its port has metrics and health."""
+    name = f"worker-{number}"
+    return Entry(
+        name=name,
+        program="python",
+        command=("{program}", "-m", "app.worker"),
+        ports={name: 120 + number},
+        probes=(f"http://{{host}}:{{port[{name}]}}/readyz",),
+        needs=QUEUE,
+        environment={
+            "LAB_METRICS_PORT": f"{{port[{name}]}}",
+            "LAB_REPLICA": name,
+            "LAB_DATABASE_URL": DATABASE,
+            **STREAM,
+        },
+        scrape=("worker", name),
+        ready_within=60.0,
+        stop_within=15.0,  # it finishes the batch in hand
+    )
+
+
+def entries(edge: str, profiles: tuple[str, ...] = DEFAULT) -> tuple[Entry, ...]:
     """Return the catalogue: two replicas behind Traefik, one without an edge (`edge` is traefik or none)."""
     if edge == "none":
-        return (REDIS, api(1), PROMETHEUS)
-    return (REDIS, api(1), api(2), TRAEFIK, PROMETHEUS)
+        return (REDIS, *queue(profiles), api(1), PROMETHEUS)
+    return (REDIS, *queue(profiles), api(1), api(2), TRAEFIK, PROMETHEUS)
+
+
+def queue(profiles: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Return what jobs and feedback go through, of the profiles; nothing for core."""
+    if "core" in profiles:
+        return ()
+    if "cluster" in profiles:
+        kafka = brokers.cluster()
+    elif "kafka-legacy" in profiles:
+        kafka = brokers.legacy()
+    else:
+        kafka = (brokers.single(),)
+    return (REDIS_JOBS, *kafka, worker(1))
 
 
 def addresses(site: Site, edge: str) -> dict[str, Any]:
     """Return what `lab urls` prints, but for the pids; what the stack does not have yet is None."""
     ports = site.ports
     names = [entry.name for entry in site.entries if entry.name.startswith("api-")]
+    workers = [f"http://{HOST}:{ports[e.name]}" for e in site.entries if e.name.startswith("worker-")]
     return {
         "engine": "process",
         "service": f"http://{HOST}:{ports['edge' if edge == 'traefik' else 'api-1']}",
@@ -106,7 +171,11 @@ def addresses(site: Site, edge: str) -> dict[str, Any]:
         "prometheus": f"http://{HOST}:{ports['prometheus']}",
         "alertmanager": None,
         "redis": f"redis://{HOST}:{ports['redis']}/0",
-        "kafka": None,
+        "redis_jobs": f"redis://{HOST}:{ports['redis-jobs']}/0" if "redis-jobs" in ports else None,
+        "kafka": ",".join(site.brokers) or None,
+        "workers": workers,
+        "worker_metrics": [f"{worker}/metrics" for worker in workers],
+        "database": f"sqlite:///{site.home.data / 'feedback' / 'feedback.db'}" if workers else None,
         "logs": None,
         "gelf": None,
         "api_key_file": str(site.home.secrets / "api-key"),

@@ -9,7 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from labkit.stack.profiles import described
+
 Json = Annotated[bool, typer.Option("--json", help="Print facts for a machine.")]
+Profiles = Annotated[
+    list[str] | None,
+    typer.Option("--profile", metavar="NAME", help="What there is beside the service: " + described() + "."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,10 +24,11 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def up(as_json: Json = False) -> None:
-    """Start the stack, wait until all of it is ready and leave it running.  Example: lab up
+def up(profile: Profiles = None, as_json: Json = False) -> None:
+    """Start the stack, wait until all of it is ready and leave it running.  Example: lab up --profile core
 
     LAB_PORT_BASE moves all ports (default 18000); EDGE=none leaves out Traefik. Up already: says so, exit code 0.
+    The first time fetches Kafka (44 MB); later starts need no network.
     """
     from labkit.home import find_home
     from labkit.stack.control import start
@@ -29,7 +36,7 @@ def up(as_json: Json = False) -> None:
     from labkit.urls import discover
 
     home, say = find_home(), Progress()
-    begun = start(home, os.environ, say)
+    begun = start(home, os.environ, say, profile or ())
     if begun:
         say("all is ready")
     found = discover(environ={}, home=home)
@@ -94,7 +101,7 @@ def logs(
             print(text, end="", flush=True)
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(profile: Profiles = None, as_json: Json = False) -> None:
     """Say what is there, where it is from and what `lab up` would do; changes nothing.  Example: lab doctor
 
     Exit code 0 when `lab up` can work here, 1 when a line at the end says what is in its way.
@@ -102,7 +109,7 @@ def doctor(as_json: Json = False) -> None:
     from labkit.home import find_home
     from labkit.stack.doctor import examine
 
-    diagnosis = examine(find_home(), os.environ)
+    diagnosis = examine(find_home(), os.environ, profile or ())
     if as_json:
         _print_json(diagnosis.to_dict())
     else:

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from labkit.stack.record import write_whole
 
 
 @dataclass(frozen=True)
@@ -12,7 +14,8 @@ class Component:
     """One process of the stack, ready to be started: nothing in it is left to be filled in.
 
     `probes` are addresses that must all answer before the component counts as ready (see readiness.py);
-    `ports` map a name to a number, the first one is shown; times are seconds.
+    `ports` map a name to a number, the first one is shown; times are seconds; a component that is `held` is killed
+    and not started again until it is no longer held.
     """
 
     name: str
@@ -23,6 +26,7 @@ class Component:
     needs: tuple[str, ...] = ()
     ready_within: float = 30.0
     stop_within: float = 10.0
+    held: bool = False
 
     @property
     def port(self) -> int | None:
@@ -31,15 +35,20 @@ class Component:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that one supervisor runs, and the facts that it publishes once all of it is ready."""
+    """Everything that one supervisor runs, and the facts that it publishes once all of it is ready.
+
+    `number` counts the changes since the start: the record tells which of them the supervisor has taken up.
+    """
 
     components: tuple[Component, ...]
     base: int
     edge: str
     urls: Mapping[str, Any]
+    number: int = 0
+    profiles: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        write_whole(path, json.dumps(asdict(self), indent=1))
 
 
 def load_plan(path: Path) -> Plan:
@@ -50,7 +59,12 @@ def load_plan(path: Path) -> Plan:
         for name in ("command", "probes", "needs"):
             part[name] = tuple(part[name])
         parts.append(Component(**part))
-    return Plan(components=tuple(parts), **facts)
+    return Plan(components=tuple(parts), profiles=tuple(facts.pop("profiles", ())), **facts)
+
+
+def same_process(running: Component, wanted: Component | None) -> bool:
+    """Tell whether the process of the one serves as that of the other; held or not is no difference."""
+    return wanted is not None and replace(wanted, held=running.held) == running
 
 
 def start_order(components: Iterable[Component]) -> list[list[Component]]:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from labkit.errors import CannotRun
@@ -19,6 +19,7 @@ from labkit.stack.component import Plan
 from labkit.stack.entry import claims
 from labkit.stack.obtain.program import Say
 from labkit.stack.ports import check_free, port_base
+from labkit.stack.profiles import chosen
 from labkit.stack.record import Identity, Record, read_record
 from labkit.stack.setup import choose_edge, make_plan, set_up, write_folders
 from labkit.stack.spawn import signal_group
@@ -27,24 +28,24 @@ STOP_WITHIN = 40.0  # longer than the longest chain of stop times in the catalog
 KILL_WITHIN = 5.0
 
 
-def start(home: Home, environ: Mapping[str, str], say: Say) -> bool:
-    """Start the stack and return once all of it is ready; False when it was up already.
+def start(home: Home, environ: Mapping[str, str], say: Say, asked: Sequence[str] = ()) -> bool:
+    """Start the stack and return once all of it is ready; False when it was up already. `asked` names profiles.
 
     Raises CannotRun when it cannot be started; then, as after an interrupt, nothing of it is left running.
     """
-    base = port_base(environ)
-    with _alone(home):
+    base, profiles = port_base(environ), chosen(asked)
+    with alone(home):
         record = read_record(home.run)
         if record is not None and record.alive():
-            _check_same(record, base, environ)
+            _check_same(record, base, environ, profiles if asked else record.profiles)
             return False
         sweep(home, say)
         edge = choose_edge(home, environ)
-        check_free(claims(catalogue.entries(edge), base), base)
-        site = set_up(home, base, edge, say)
-        plan = make_plan(site, edge)
+        check_free(claims(catalogue.entries(edge, profiles), base), base)
+        site = set_up(home, base, edge, profiles, say)
+        plan = make_plan(site, edge, profiles)
         try:
-            write_folders(site, plan)
+            write_folders(site, plan, say)
             supervise(home, plan, say)
         except BaseException:
             shutil.rmtree(home.run, ignore_errors=True)
@@ -56,7 +57,7 @@ def stop(home: Home, say: Say) -> bool:
     """Stop the stack in reverse order and remove its run folder; False when it was not up."""
     record = read_record(home.run)
     if record is None or not record.alive():
-        with _alone(home):
+        with alone(home):
             sweep(home, say)
         return False
     _end(record.supervisor, say)
@@ -140,13 +141,16 @@ def _follow(pipe: int, plan: Plan, log_tail: Callable[[], str], say: Say) -> Non
                     return
 
 
-def _check_same(record: Record, base: int, environ: Mapping[str, str]) -> None:
+def _check_same(record: Record, base: int, environ: Mapping[str, str], profiles: tuple[str, ...]) -> None:
     """Refuse to call a stack "already up" that is not the one asked for."""
     if environ.get("LAB_PORT_BASE") and record.base != base:
         raise CannotRun(f"a stack is up here with LAB_PORT_BASE={record.base}, not {base}; next: lab down")
     wanted = environ.get("EDGE") or record.edge
     if wanted != record.edge:
         raise CannotRun(f"a stack is up here with EDGE={record.edge}, not {wanted}; next: lab down")
+    if profiles != record.profiles:
+        there, other = " ".join(record.profiles), " ".join(profiles)
+        raise CannotRun(f"a stack is up here with the profile {there}, not {other}; next: lab down")
 
 
 def _end(supervisor: Identity, say: Say) -> None:
@@ -177,10 +181,10 @@ def _gone(process: Identity, within: float) -> bool:
 
 
 @contextmanager
-def _alone(home: Home) -> Iterator[None]:
+def alone(home: Home) -> Iterator[None]:
     """Hold the lock of this folder.
 
-    Raises CannotRun while another command starts the stack, and when the folder belongs to somebody else.
+    Raises CannotRun while another command starts or changes the stack, and when the folder belongs to somebody else.
     """
     try:
         home.lab.mkdir(parents=True, exist_ok=True)
@@ -188,7 +192,7 @@ def _alone(home: Home) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
     except BlockingIOError:
-        raise CannotRun(f"another `lab up` works in {home.lab} at this moment; next: wait for it") from None
+        raise CannotRun(f"another `lab` command works in {home.lab} at this moment; next: wait for it") from None
     except PermissionError as error:
         raise CannotRun(
             f"{error.filename or home.lab} may not be written by this user; next: LAB_HOME=$HOME/.lab lab up"

@@ -3,7 +3,7 @@
 import platform
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ import psutil
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack import catalogue
-from labkit.stack.entry import claims, needed_programs
+from labkit.stack.entry import Entry, claims, needed_programs
+from labkit.stack.memory import Measure, measures
 from labkit.stack.obtain import SOURCES, python
 from labkit.stack.obtain.program import Program
 from labkit.stack.ports import check_free, port_base
+from labkit.stack.profiles import chosen
 from labkit.stack.setup import NO_EDGE, choose_edge
 from labkit.stack.status import Status, look
 
@@ -38,10 +40,12 @@ class Diagnosis:
     project: str
     state: str
     edge: str
+    profiles: tuple[str, ...]
     programs: tuple[Finding, ...]
     ports: str
     problems: tuple[str, ...]
     stack: Status
+    memory: tuple[Measure, ...]
 
     @property
     def good(self) -> bool:
@@ -51,16 +55,21 @@ class Diagnosis:
         return {**asdict(self), "stack": self.stack.to_dict(), "good": self.good}
 
 
-def examine(home: Home, environ: Mapping[str, str]) -> Diagnosis:
-    """Look at everything and change nothing."""
+def examine(home: Home, environ: Mapping[str, str], asked: Sequence[str] = ()) -> Diagnosis:
+    """Look at everything and change nothing; `asked` names the profiles that `lab up` would be given.
+
+    A stack that runs is what it is: its own profiles count then. Raises CannotRun for a profile that there is not.
+    """
     problems: list[str] = []
     stack = look(home)
+    profiles = stack.profiles or chosen(asked)
     try:
         edge = stack.edge or choose_edge(home, environ)
     except CannotRun as error:
         problems.append(str(error))
         edge = "none"
-    programs = {name: SOURCES[name].find(home) for name in needed_programs(catalogue.entries(edge))}
+    entries = catalogue.entries(edge, profiles)
+    programs = {name: SOURCES[name].find(home) for name in needed_programs(entries)}
     findings = [_finding("python", python(), "")]
     findings += [
         _finding(name, program, "" if program else SOURCES[name].would(home)) for name, program in programs.items()
@@ -72,10 +81,12 @@ def examine(home: Home, environ: Mapping[str, str]) -> Diagnosis:
         project=str(home.root),
         state=str(home.lab),
         edge=edge,
+        profiles=profiles,
         programs=tuple(findings),
-        ports=_ports(environ, edge, stack, problems),
+        ports=_ports(environ, entries, stack, problems),
         problems=tuple(problems),
         stack=stack,
+        memory=measures(stack),
     )
 
 
@@ -85,12 +96,12 @@ def _finding(name: str, program: Program | None, would: str) -> Finding:
     return Finding(name, program.version, program.origin, program.path)
 
 
-def _ports(environ: Mapping[str, str], edge: str, stack: Status, problems: list[str]) -> str:
+def _ports(environ: Mapping[str, str], entries: Iterable[Entry], stack: Status, problems: list[str]) -> str:
     if stack.base is not None:
         return f"{stack.base} to {stack.base + 200}, in use by the running stack"
     try:
         base = port_base(environ)
-        check_free(claims(catalogue.entries(edge), base), base)
+        check_free(claims(entries, base), base)
     except CannotRun as error:
         problems.append(str(error))
         return "see below"

@@ -11,6 +11,7 @@ from labkit.home import Home
 from labkit.stack.component import Component
 from labkit.stack.obtain.program import Program
 from labkit.stack.ports import HOST
+from labkit.stack.record import write_whole
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,20 @@ class ConfigFile:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A component as data. Texts may use the fields of `Site.fields`, such as {host} or {port[redis]}.
+class Once:
+    """A command that runs before the first start: when the file `makes` is not there."""
 
-    `program` names what runs it (a key of obtain.SOURCES, or python); `ports` are offsets from the port base, the
-    first one is shown; `scrape` is the Prometheus job and the port under which it can be scraped.
+    makes: str
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A component as data. Texts may use the fields of `Site.fill`, such as {host} or {port[redis]}.
+
+    `program` names what runs it (a key of obtain.SOURCES, or python), `also` what is needed beside it ({path[java]});
+    `ports` are offsets from the port base, the first one is shown; `scrape` is the Prometheus job and the port under
+    which it can be scraped.
     """
 
     name: str
@@ -36,8 +46,10 @@ class Entry:
     ports: Mapping[str, int]
     probes: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     files: tuple[ConfigFile, ...] = ()
+    once: Once | None = None
     scrape: tuple[str, str] | None = None
     ready_within: float = 30.0
     stop_within: float = 10.0
@@ -60,20 +72,32 @@ class Site:
     def ports(self) -> dict[str, int]:
         return {name: self.base + offset for entry in self.entries for name, offset in entry.ports.items()}
 
+    @property
+    def brokers(self) -> list[str]:
+        """The addresses of Kafka for its clients, HOST:PORT."""
+        return [f"{HOST}:{self.ports[entry.name]}" for entry in self.entries if is_broker(entry.name)]
+
     def fill(self, text: str, entry: Entry) -> str:
         """Return the text with its {fields} filled in."""
-        apis = [name for name in self.ports if name.startswith("api-") and not name.endswith("-metrics")]
+        apis = [other.name for other in self.entries if other.name.startswith("api-")]
+        brokers = self.brokers
         return text.format(
             name=entry.name,
             host=HOST,
             port=self.ports,
             program=self.programs[entry.program].path,
+            path={name: program.path for name, program in self.programs.items()},
             root=self.home.root,
             run=self.home.run,
             data=self.home.data / entry.name,
             replicas=len(apis),
             now=f"{self.now:.3f}",
             api_urls=",".join(f"http://{HOST}:{self.ports[name]}" for name in apis),
+            kafka=",".join(brokers),
+            copies=3 if len(brokers) >= 3 else 1,
+            store=f"redis://{HOST}:{self.ports['redis-jobs']}/0" if "redis-jobs" in self.ports else "",
+            shared=self.home.data,
+            secrets=self.home.secrets,
         )
 
     def component(self, entry: Entry) -> Component:
@@ -100,10 +124,16 @@ class Site:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 replace = {old: self.fill(new, entry) for old, new in file.replace.items()}
                 target.write_text(rendered(self.home.root / file.source, replace), encoding="utf-8")
+        self.write_targets()
+
+    def write_targets(self) -> None:
+        """Write Prometheus's target files, which it reads again by itself; a job that has no target left gets none."""
         folder = self.home.run / "prometheus" / "targets"
         folder.mkdir(parents=True, exist_ok=True)
-        for job, groups in self.scrape_targets().items():
-            (folder / f"{job}.json").write_text(json.dumps(groups, indent=1), encoding="utf-8")
+        jobs: dict[str, list[dict[str, Any]]] = {path.stem: [] for path in folder.glob("*.json")}
+        jobs |= self.scrape_targets()
+        for job, groups in jobs.items():
+            write_whole(folder / f"{job}.json", json.dumps(groups, indent=1))
 
     def scrape_targets(self) -> dict[str, list[dict[str, Any]]]:
         """Return Prometheus's file_sd content for each job; the label `replica` is the component's name."""
@@ -131,6 +161,12 @@ def claims(entries: Iterable[Entry], base: int) -> list[tuple[str, int]]:
     return [(entry.name, base + offset) for entry in entries for offset in entry.ports.values()]
 
 
+def is_broker(name: str) -> bool:
+    """Tell whether a component of that name is one to which Kafka's clients connect."""
+    return name == "kafka" or name.startswith("kafka-")
+
+
 def needed_programs(entries: Iterable[Entry]) -> list[str]:
     """Return the names of the programs that have to be obtained, each once, in catalogue order."""
-    return list(dict.fromkeys(entry.program for entry in entries if entry.program != "python"))
+    names = [name for entry in entries for name in (*entry.also, entry.program)]
+    return [name for name in dict.fromkeys(names) if name != "python"]

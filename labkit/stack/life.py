@@ -23,6 +23,7 @@ class State(StrEnum):
     READY = "ready"
     CRASHED = "crashed"  # will be started again
     FAILED = "failed"  # will not
+    HELD = "held"  # killed on request: will not until it is released
     STOPPED = "stopped"
 
 
@@ -82,6 +83,9 @@ class Life:
         before = self.state
         if self._process is not None and (code := self._process.poll()) is not None:
             self._bury()
+            if self.state in (State.HELD, State.WAITING):  # WAITING: released before its end was seen
+                self.last_exit = describe_exit(code)
+                return True
             self._crashed(describe_exit(code))
         elif self.state is State.STARTING:
             self._ask()
@@ -104,6 +108,17 @@ class Life:
     @property
     def overdue(self) -> bool:
         return time.monotonic() - self.since > self.component.ready_within
+
+    def hold(self) -> None:
+        """Kill the process with all that it started, and leave it dead."""
+        self._enter(State.HELD)
+        if self._process is not None:
+            spawn.signal_group(self._process.pid, signal.SIGKILL)
+
+    def release(self) -> None:
+        """Let it be started again, as if for the first time."""
+        self._crashes = self._fruitless = 0
+        self._enter(State.WAITING)
 
     def interrupt(self) -> None:
         """Ask the process to end; also one that is stopped (SIGSTOP) hears it."""
@@ -132,7 +147,7 @@ class Life:
         for address in self.component.probes:
             if answer := unready(address):
                 self.unready = answer
-                if self.overdue and self.restarts and self._process is not None:
+                if self.overdue and self._process is not None:
                     spawn.signal_group(self._process.pid, signal.SIGKILL)  # its exit is seen at the next step
                 return
         self._fruitless = 0

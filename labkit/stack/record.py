@@ -46,7 +46,7 @@ class Member:
 
 @dataclass(frozen=True)
 class Record:
-    """What the supervisor writes at every change; `phase` is starting, up or stopping."""
+    """What the supervisor writes at every change; `phase` is starting, up or stopping, `plan` the plan's number."""
 
     supervisor: Identity
     guard: Identity | None
@@ -54,6 +54,8 @@ class Record:
     base: int
     edge: str
     members: tuple[Member, ...] = field(default_factory=tuple)
+    plan: int = 0
+    profiles: tuple[str, ...] = ()
 
     def alive(self) -> bool:
         return self.supervisor.alive()
@@ -74,6 +76,7 @@ def write_record(run: Path, record: Record) -> None:
 
 
 def write_whole(path: Path, text: str) -> None:
+    """Replace a file in one step."""
     part = path.with_name(path.name + ".part")
     part.write_text(text, encoding="utf-8")
     part.replace(path)
@@ -87,11 +90,12 @@ def read_record(run: Path) -> Record | None:
             Member(**{**part, "process": Identity(**part["process"]) if part["process"] else None})
             for part in facts.pop("members")
         )
-        guard = facts.pop("guard")
+        guard, profiles = facts.pop("guard"), tuple(facts.pop("profiles", ()))
         return Record(
             **{**facts, "supervisor": Identity(**facts["supervisor"])},
             guard=Identity(**guard) if guard else None,
             members=members,
+            profiles=profiles,
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

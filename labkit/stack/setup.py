@@ -1,16 +1,18 @@
 """From the catalogue to a plan: decide on the edge, obtain the programs, write configuration and secrets."""
 
-import os
-import secrets
+import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from labkit.errors import CannotRun
 from labkit.home import Home
+from labkit.keys.keyring import KeyRing
 from labkit.stack import catalogue
 from labkit.stack.component import Plan
 from labkit.stack.entry import Site, needed_programs
 from labkit.stack.obtain import SOURCES, obtain_all
 from labkit.stack.obtain.program import Say
+from labkit.stack.obtain.workspace import reason, run, workspace
 
 NO_EDGE = "no edge: one api process, and the service URL is its own (no Traefik in front of it)"
 
@@ -32,42 +34,47 @@ def choose_edge(home: Home, environ: Mapping[str, str]) -> str:
     return "traefik"
 
 
-def set_up(home: Home, base: int, edge: str, say: Say) -> Site:
+def set_up(home: Home, base: int, edge: str, profiles: tuple[str, ...], say: Say) -> Site:
     """Obtain every program of the catalogue and return the site; nothing is written to the run folder yet."""
     if edge == "none":
         say(NO_EDGE)
-    entries = catalogue.entries(edge)
+    entries = catalogue.entries(edge, profiles)
     return Site(home, base, entries, obtain_all(needed_programs(entries), home, say))
 
 
-def make_plan(site: Site, edge: str) -> Plan:
+def make_plan(site: Site, edge: str, profiles: tuple[str, ...]) -> Plan:
     return Plan(
         components=tuple(site.component(entry) for entry in site.entries),
         base=site.base,
         edge=edge,
+        profiles=profiles,
         urls=catalogue.addresses(site, edge),
     )
 
 
-def write_folders(site: Site, plan: Plan) -> None:
-    """Write what the supervisor and the components read: folders, key, configuration, plan."""
+def write_folders(site: Site, plan: Plan, say: Say) -> None:
+    """Write what the supervisor and the components read: folders, keys, configuration, plan."""
     home = site.home
-    for folder in (home.lab, home.run, home.data, home.logs, home.runs):
+    shared = (home.data / "feedback", home.data / "models")
+    for folder in (home.lab, home.run, home.data, home.logs, home.runs, *shared):
         folder.mkdir(parents=True, exist_ok=True)
-    make_key(home)
+    KeyRing(home.secrets).make_own()
     site.write_files()
+    prepare(site, say)
     plan.save(home.run / "plan.json")
 
 
-def make_key(home: Home) -> None:
-    """Make the API key unless there is one: random, readable by its owner alone from the first moment on."""
-    home.secrets.mkdir(mode=0o700, parents=True, exist_ok=True)
-    home.secrets.chmod(0o700)
-    path = home.secrets / "api-key"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        path.chmod(0o600)
-        return
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(32) + "\n")
+def prepare(site: Site, say: Say) -> None:
+    """Run what must run before a component's first start; raises CannotRun when it fails."""
+    for entry in site.entries:
+        if entry.once is None or Path(site.fill(entry.once.makes, entry)).exists():
+            continue
+        say(f"{entry.name}: preparing its data folder")
+        with workspace(site.home.cache) as folder:
+            try:
+                run([site.fill(text, entry) for text in entry.once.command], folder, say, timeout=60)
+            except (subprocess.SubprocessError, OSError) as error:
+                raise CannotRun(
+                    f"the data folder of {entry.name} cannot be prepared ({reason(error)}); "
+                    f"next: remove {site.home.data / entry.name} and lab up again"
+                ) from None

@@ -36,6 +36,7 @@ class Status:
     base: int | None
     edge: str | None
     rows: tuple[Row, ...]
+    profiles: tuple[str, ...] = ()
 
     @property
     def rss(self) -> int:
@@ -61,7 +62,7 @@ def look(home: Home, window: float = 0.25) -> Status:
     }
     probes = {part.name: part.probes for part in load_plan(home.run / "plan.json").components}
     for member in record.members:
-        silent = member.state == "ready" and any(unready(address) for address in probes[member.name])
+        silent = member.state == "ready" and any(unready(address) for address in probes.get(member.name, ()))
         states[member.name] = (
             "no answer" if silent else member.state, member.port, member.restarts, member.last_exit
         )  # fmt: skip
@@ -76,7 +77,7 @@ def look(home: Home, window: float = 0.25) -> Status:
         pid = process.pid if process else None
         rows.append(Row(name, state, pid, port, rss, pss, _cpu(process), restarts, last_exit))
     ready = record.phase == "up" and all(row.state == "ready" for row in rows)
-    return Status(ready, record.phase, record.base, record.edge, tuple(rows))
+    return Status(ready, record.phase, record.base, record.edge, tuple(rows), record.profiles)
 
 
 def _process(identity: Identity) -> psutil.Process | None:

@@ -2,6 +2,8 @@
 
 It reads run/plan.json, starts the components in dependency order, reports each step as a JSON line on EVENTS_FD
 until all are ready, restarts what crashes afterwards and stops everything in reverse on SIGTERM.
+On SIGUSR1 it reads the plan again and makes what runs equal to it: starts what is new, stops what is gone, kills
+what is held, starts what is held no longer.
 One thread and few imports: it must stay small, and the kernel's death signal is tied to the forking thread.
 """
 
@@ -18,7 +20,7 @@ from types import FrameType
 from typing import Any
 
 from labkit.stack import logs, spawn
-from labkit.stack.component import Component, Plan, load_plan, start_order
+from labkit.stack.component import Component, Plan, load_plan, same_process, start_order
 from labkit.stack.guard import Guard, fork_guard
 from labkit.stack.life import Life, State
 from labkit.stack.record import Record, identify, write_record, write_whole
@@ -40,12 +42,14 @@ class Supervisor:
         self._run = lab / "run"
         self._events: int | None = events
         self._stop = False
+        self._reread = False
         self._phase = "starting"
         self._wake, wake_end = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(wake_end, False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_stop)
+        signal.signal(signal.SIGUSR1, self._on_change)
         signal.signal(signal.SIGCHLD, lambda _number, _frame: None)  # only to wake up
         # After the fork of the guard, which must not share the descriptor.
         self._guard: Guard = fork_guard(self._run, close=(events, self._wake, wake_end))
@@ -54,6 +58,7 @@ class Supervisor:
         self._identity = identify(os.getpid())
         (self._run / "tmp").mkdir(exist_ok=True)
         self._lives = {part.name: self._life(part) for level in start_order(plan.components) for part in level}
+        self._leaving: list[Life] = []
 
     def run(self) -> int:
         """Return the exit code: 0 after an ordinary stop, 2 when the stack did not come up."""
@@ -76,18 +81,16 @@ class Supervisor:
         self._save()
         while not self._stop:
             for life in self._lives.values():
-                if life.state is State.WAITING and self._all(life.component.needs, State.READY):
-                    life.start()
-                    self._tell(event="starting", name=life.component.name)
+                if self._advance(life):
                     self._save()
-                if life.state is not State.WAITING and life.step():
-                    self._save()
-                    if life.state is State.READY:
+                    if life.state is State.STARTING:
+                        self._tell(event="starting", name=life.component.name)
+                    elif life.state is State.READY:
                         seconds = round(time.monotonic() - begun, 2)
                         self._tell(event="ready", name=life.component.name, seconds=seconds)
                 if trouble := life.trouble():
                     return trouble
-            if self._all(self._lives, State.READY):
+            if self._settled(self._lives):
                 self._phase = "up"
                 self._save()
                 self._tell(event="up")
@@ -100,31 +103,69 @@ class Supervisor:
 
     def _keep_up(self) -> None:
         while not self._stop:
-            changed = [life.step() for life in self._lives.values()]
+            changed = [self._reread and self._adopt(), self._let_go()]
+            changed += [self._advance(life) for life in self._lives.values()]
             if any(changed):
                 self._save()
             for name in self._lives:
                 logs.bound(logs.log_path(self._lab / "logs", name))
-            settled = self._all(self._lives, State.READY)
+            settled = not self._leaving and self._settled(self._lives)
             self._sleep(STEADY_TICK if settled else 5 * STARTING_TICK)
 
     def _take_down(self) -> None:
-        """Stop in reverse order: a component once nothing that needs it is left. May be called again."""
         self._phase = "stopping"
-        left = [life for life in self._lives.values() if not life.gone]
-        stopping: list[Life] = []
-        while left:
-            for life in left:
-                users = [other for other in left if life.component.name in other.component.needs]
-                if life not in stopping and not users:
-                    life.interrupt()
-                    stopping.append(life)
-            still = [life for life in left if life not in stopping or not life.bury_if_gone()]
-            if len(still) != len(left):
+        self._leaving += self._lives.values()
+        self._lives = {}
+        while self._leaving:
+            if self._let_go():
                 self._save()
-            elif still:
+            else:
                 self._sleep(STARTING_TICK)
-            left = still
+
+    def _adopt(self) -> bool:
+        """Take up the plan on the disk; True when that has changed something.
+
+        A plan that cannot be read changes nothing: the reason is in the log, and whoever wrote it waits in vain.
+        """
+        self._reread = False
+        try:
+            plan = load_plan(self._run / "plan.json")
+            wanted = {part.name: part for level in start_order(plan.components) for part in level}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            print(f"plan.json cannot be read, nothing is changed: {error!r}", flush=True)
+            return False
+        self._plan = plan
+        kept = {name: life for name, life in self._lives.items() if same_process(life.component, wanted.get(name))}
+        self._leaving += [life for name, life in self._lives.items() if name not in kept]
+        self._lives = {name: kept.get(name) or self._life(part) for name, part in wanted.items()}
+        for name, life in self._lives.items():
+            life.component = wanted[name]
+            if life.component.held and life.state is not State.HELD:
+                life.hold()
+            elif life.state is State.HELD and not life.component.held:
+                life.release()
+        return True
+
+    def _advance(self, life: Life) -> bool:
+        """Start it once all that it needs is there, else let it take its next step; True on a change."""
+        if life.state is not State.WAITING or not life.gone:
+            return life.step()
+        name = life.component.name
+        if not self._settled(life.component.needs) or any(other.component.name == name for other in self._leaving):
+            return False
+        life.start()
+        return True
+
+    def _let_go(self) -> bool:
+        """Stop what is to leave, each once nothing that leaves needs it any more; True when one is gone."""
+        for life in self._leaving:
+            needed = any(life.component.name in other.component.needs for other in self._leaving)
+            if life.state is not State.STOPPED and not needed:
+                life.interrupt()
+        left = [life for life in self._leaving if life.state is not State.STOPPED or not life.bury_if_gone()]
+        changed = len(left) != len(self._leaving)
+        self._leaving = left
+        return changed
 
     def _life(self, component: Component) -> Life:
         log = logs.log_path(self._lab / "logs", component.name)
@@ -136,15 +177,16 @@ class Supervisor:
 
         return Life(component, log, begin, self._guard)
 
-    def _all(self, names: Iterable[str], state: State) -> bool:
-        return all(self._lives[name].state is state for name in names)
+    def _settled(self, names: Iterable[str]) -> bool:
+        """Tell whether each is ready, or held: nothing waits for what somebody wants to be away."""
+        return all(self._lives[name].state in (State.READY, State.HELD) for name in names)
 
     def _save(self) -> None:
-        members = tuple(life.member() for life in self._lives.values())
+        members = tuple(life.member() for life in (*self._lives.values(), *self._leaving))
         plan = self._plan
-        write_record(
-            self._run, Record(self._identity, self._guard_identity, self._phase, plan.base, plan.edge, members)
-        )
+        known = (self._identity, self._guard_identity, self._phase, plan.base, plan.edge)
+        record = Record(*known, members, plan.number, plan.profiles)
+        write_record(self._run, record)
         if self._phase == "up":
             pids = {member.name: member.process.pid for member in members if member.process}
             facts = {**plan.urls, "pids": {"supervisor": self._identity.pid, **pids}}
@@ -160,6 +202,9 @@ class Supervisor:
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
         self._stop = True
+
+    def _on_change(self, _number: int, _frame: FrameType | None) -> None:
+        self._reread = True
 
     def _sleep(self, seconds: float) -> None:
         """Wait, but not longer than until a signal arrives: a child that ended, a request to stop."""

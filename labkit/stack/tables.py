@@ -5,10 +5,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from labkit.stack.doctor import Diagnosis
+from labkit.stack.profiles import PROFILES
 from labkit.stack.setup import NO_EDGE
 from labkit.stack.status import Status
 
-GOOD = {"ready": "green"}
+COLOUR = {"ready": "green", "held": "yellow"}
 
 
 def megabytes(size: int | None) -> str:
@@ -34,7 +35,7 @@ def print_status(seen: Status, console: Console | None = None) -> None:
         table.add_column(title, justify="right")
     table.add_column("last exit", no_wrap=True)
     for row in seen.rows:
-        colour = GOOD.get(row.state, "red")
+        colour = COLOUR.get(row.state, "red")
         table.add_row(
             row.name,
             f"[{colour}]{row.state}[/]",
@@ -47,10 +48,12 @@ def print_status(seen: Status, console: Console | None = None) -> None:
             escape(row.last_exit or ""),
         )
     console.print(table)
+    console.print(f"profile: {', '.join(seen.profiles)}")
     console.print(f"memory: {megabytes(seen.pss)} MB in all (PSS; the sum of RSS is {megabytes(seen.rss)} MB)")
     if not seen.up:
         names = ", ".join(row.name for row in seen.rows if row.state != "ready") or f"phase {seen.phase}"
-        console.print(f"[red]not ready: {names}[/]; next: lab logs NAME")
+        held = next((row.name for row in seen.rows if row.state == "held"), None)
+        console.print(f"[red]not ready: {names}[/]; next: {f'lab start {held}' if held else 'lab logs NAME'}")
 
 
 def print_diagnosis(diagnosis: Diagnosis, console: Console | None = None) -> None:
@@ -64,12 +67,17 @@ def print_diagnosis(diagnosis: Diagnosis, console: Console | None = None) -> Non
     console.print(f"project   {escape(diagnosis.project)}")
     console.print(f"state     {escape(diagnosis.state)}")
     console.print(f"ports     {diagnosis.ports}")
+    console.print("profile   " + "; ".join(f"{name}: {PROFILES[name]}" for name in diagnosis.profiles))
     for finding in diagnosis.programs:
         where = f"; {finding.path}" if finding.path else ""
         console.print(f"{finding.name:<13} {finding.version or '-':<9} {escape(finding.origin + where)}")
     console.print(f"stack     {diagnosis.stack.phase}")
     if diagnosis.stack.rows:
         print_status(diagnosis.stack, console)
+    for measure in diagnosis.memory:
+        colour = "green" if measure.good else "red"
+        size = f"[{colour}]{megabytes(measure.size)} MB[/] {measure.measured}"
+        console.print(f"{measure.what}: {size}, at most {megabytes(measure.limit)} MB")
     for problem in diagnosis.problems:
         console.print(f"[red]problem[/]   {escape(problem)}")
     if diagnosis.good:

@@ -14,14 +14,22 @@ from labkit.home import Home
 from labkit.stack import catalogue
 from labkit.stack.entry import claims
 from labkit.stack.ports import SPAN, free
+from labkit.stack.profiles import PROFILES
 
 ROOT = Path(__file__).parents[2]
 LAB = Path(sys.executable).parent / "lab"
 
 
+def offsets() -> list[int]:
+    """Return the ports of all profiles, and those of workers that a test adds, as offsets from the base."""
+    entries = [entry for profile in PROFILES for entry in catalogue.entries("traefik", (profile,))]
+    more = [catalogue.worker(number) for number in range(1, 9)]
+    return sorted({offset for _, offset in claims((*entries, *more), 0)})
+
+
 def free_base() -> int:
     """Return a port base whose ports are all free now; below the range that outgoing connections use."""
-    ports = [offset for _, offset in claims(catalogue.entries("traefik"), 0)]
+    ports = offsets()
     bases = list(range(20000, 32000, SPAN))
     random.SystemRandom().shuffle(bases)  # two test sessions with the same seed must differ
     return next(base for base in bases if all(free(base + port) for port in ports))
@@ -41,7 +49,11 @@ class StackFolder:
         self.home.cache.symlink_to(cache)
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {
+            name: os.environ[name]
+            for name in ("PATH", "HOME", "LANG", "JAVA_HOME", "XDG_CACHE_HOME")
+            if name in os.environ
+        }
         own = {"LAB_HOME": str(self.home.lab), "LAB_PORT_BASE": str(self.base), "TMPDIR": str(self.temporary)}
         return {**kept, **own, **more}
 
@@ -57,7 +69,7 @@ class StackFolder:
 
     def listening(self) -> list[int]:
         """Return the ports of this stack that cannot be bound."""
-        return [port for _, port in claims(catalogue.entries("traefik"), self.base) if not free(port)]
+        return [self.base + offset for offset in offsets() if not free(self.base + offset)]
 
 
 def running(pids: Sequence[int]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The `lab` command with the real servers and the real service."""
+"""The `lab` command with the real servers and the real service; with Kafka: test_stack_kafka.py."""
 
 import json
 import os
@@ -27,8 +27,11 @@ def stack(tmp_path: Path) -> Iterator[StackFolder]:
     stack.lab("down")
 
 
+CORE = ("--profile", "core")  # quick to start; what is tested here is the same for all profiles
+
+
 def up(stack: StackFolder, **environment: str) -> dict[str, Any]:
-    done = stack.lab("up", "--json", **environment)
+    done = stack.lab("up", *CORE, "--json", **environment)
     assert done.returncode == 0, done.stderr
     urls: dict[str, Any] = json.loads(done.stdout)
     return urls
@@ -49,6 +52,7 @@ def test_up_then_everything_answers_and_down_leaves_nothing(stack: StackFolder) 
     urls = up(stack)
     assert (urls["engine"], urls["edge"]) == ("process", "traefik")
     assert len(urls["replicas"]) == len(urls["metrics"]) == 2
+    assert (urls["kafka"], urls["redis_jobs"], urls["workers"]) == (None, None, [])
     for url in (urls["service"], *urls["replicas"]):
         assert json.loads(answer(f"{url}/models"))["models"]
     assert "http_requests_total" in answer(urls["metrics"][0])
@@ -64,9 +68,10 @@ def test_up_then_everything_answers_and_down_leaves_nothing(stack: StackFolder) 
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert len(key.read_text().strip()) >= 32
 
-    again = stack.lab("up")
-    assert again.returncode == 0
-    assert "already up" in again.stdout
+    for arguments in ((), CORE):
+        again = stack.lab("up", *arguments)
+        assert again.returncode == 0
+        assert "already up" in again.stdout
     assert json.loads(stack.lab("urls", "--json").stdout)["pids"] == urls["pids"]
 
     assert stack.lab("down").returncode == 0
@@ -115,7 +120,7 @@ def test_a_killed_supervisor_leaves_no_process_and_no_port(stack: StackFolder) -
 def test_a_busy_port_is_one_line_with_component_holder_and_next_step(stack: StackFolder) -> None:
     port = stack.base + 79
     with socket.create_server(("127.0.0.1", port)):
-        done = stack.lab("up")
+        done = stack.lab("up", *CORE)
         doctor = stack.lab("doctor")
     assert done.returncode == 2
     line = done.stderr.splitlines()[-1]
@@ -130,7 +135,7 @@ def test_two_stacks_run_side_by_side_and_the_first_is_named_as_holder(stack: Sta
     first = up(stack, EDGE="none")
     other = StackFolder(tmp_path / "second")
     try:
-        refused = other.lab("up", EDGE="none", LAB_PORT_BASE=str(stack.base))
+        refused = other.lab("up", *CORE, EDGE="none", LAB_PORT_BASE=str(stack.base))
         assert refused.returncode == 2
         project = stack.home.lab.parent
         assert f"`lab down` in {project}" in refused.stderr
@@ -145,21 +150,24 @@ def test_two_stacks_run_side_by_side_and_the_first_is_named_as_holder(stack: Sta
 
 
 def test_without_an_edge_every_command_says_so(stack: StackFolder) -> None:
-    done = stack.lab("up", EDGE="none")
+    done = stack.lab("up", *CORE, EDGE="none")
     assert done.returncode == 0, done.stderr
     for text in (done.stdout, *(stack.lab(name).stdout for name in ("status", "urls", "doctor"))):
         assert "no edge: one api process" in text
     urls = json.loads(stack.lab("urls", "--json").stdout)
     assert urls["edge"] == "none"
     assert urls["replicas"] == [urls["service"]]
-    other = stack.lab("up", EDGE="traefik")
+    other = stack.lab("up", *CORE, EDGE="traefik")
     assert other.returncode == 2
     assert "EDGE=none, not traefik" in other.stderr
+    profile = stack.lab("up", "--profile", "cluster")
+    assert profile.returncode == 2
+    assert "with the profile core, not cluster; next: lab down" in profile.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_an_interrupted_start_cleans_up(stack: StackFolder, number: signal.Signals, code: int) -> None:
-    with subprocess.Popen([LAB, "up"], env=stack.environment(), stderr=subprocess.PIPE, text=True) as command:
+    with subprocess.Popen([LAB, "up", *CORE], env=stack.environment(), stderr=subprocess.PIPE, text=True) as command:
         assert command.stderr is not None
         for line in command.stderr:
             if "api-1: starting" in line:
@@ -175,7 +183,7 @@ def test_an_interrupted_start_cleans_up(stack: StackFolder, number: signal.Signa
 def test_a_service_that_cannot_start_is_one_line_and_stops_the_rest(stack: StackFolder) -> None:
     """The api's metrics port is taken by something that the check before the start cannot know of: a race."""
     # The port is bound only after the check: by a listener that the test opens when redis is up.
-    with subprocess.Popen([LAB, "up"], env=stack.environment(), stderr=subprocess.PIPE, text=True) as command:
+    with subprocess.Popen([LAB, "up", *CORE], env=stack.environment(), stderr=subprocess.PIPE, text=True) as command:
         assert command.stderr is not None
         for line in command.stderr:
             if "redis: starting" in line:
@@ -211,25 +219,25 @@ def test_doctor_says_what_would_be_done_for_a_missing_program(stack: StackFolder
     prometheus = next(part for part in facts["programs"] if part["name"] == "prometheus")
     assert prometheus["version"] is None
     assert "https://prometheus.io/download" in prometheus["origin"]
-    done = stack.lab("up", PATH="/nowhere")
+    done = stack.lab("up", *CORE, PATH="/nowhere")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].startswith("lab: prometheus cannot be obtained (")
     assert not stack.home.run.exists()
 
 
 def test_two_commands_cannot_start_the_same_stack_at_once(stack: StackFolder) -> None:
-    with subprocess.Popen([LAB, "up"], env=stack.environment(), stderr=subprocess.PIPE, text=True) as first:
+    with subprocess.Popen([LAB, "up", *CORE], env=stack.environment(), stderr=subprocess.PIPE, text=True) as first:
         assert first.stderr is not None
         assert first.stderr.readline()
-        second = stack.lab("up")
+        second = stack.lab("up", *CORE)
         first.stderr.read()
     assert first.returncode == 0
     assert second.returncode == 2
-    assert "another `lab up` works in" in second.stderr
+    assert "another `lab` command works in" in second.stderr
 
 
 def test_a_wrong_port_base_is_one_line(stack: StackFolder) -> None:
-    done = stack.lab("up", LAB_PORT_BASE="eighty")
+    done = stack.lab("up", *CORE, LAB_PORT_BASE="eighty")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
         "lab: LAB_PORT_BASE is 'eighty'; it must be a whole number from 1024 to 65235; next: LAB_PORT_BASE=19000 lab up"

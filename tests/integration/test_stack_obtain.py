@@ -57,7 +57,7 @@ def test_the_unpacked_package_runs_and_shows_its_page_without_being_installed(
 def test_a_killed_attempt_is_cleared_away_by_the_next(home: Home) -> None:
     left = home.cache / "obtaining-dead"
     left.mkdir(parents=True)
-    with workspace(home) as folder:
+    with workspace(home.cache) as folder:
         assert folder.is_dir()
         assert not left.exists()
     assert list(home.cache.iterdir()) == []

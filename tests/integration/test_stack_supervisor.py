@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,9 +14,12 @@ import pytest
 
 from labkit.errors import CannotRun
 from labkit.home import Home
+from labkit.stack.change import change, hold, release
 from labkit.stack.component import Component, Plan
 from labkit.stack.control import stop, supervise, sweep
 from labkit.stack.record import Member, Record, read_record, write_record
+from labkit.stack.status import look
+from labkit.urls import running as running_urls
 from tests.eventually import eventually
 from tests.integration.stack_folder import ROOT, running
 
@@ -260,6 +263,169 @@ def test_a_record_of_another_boot_harms_nobody(home: Home) -> None:
         assert bystander.poll() is None
         bystander.kill()
     assert not home.run.exists()
+
+
+def with_parts(*parts: Component) -> Callable[[Plan], Plan]:
+    """Return the change after which the plan has these components, in this order."""
+    return lambda plan: replace(plan, components=parts)
+
+
+def test_a_new_component_starts_after_what_it_needs_and_a_gone_one_is_stopped(home: Home) -> None:
+    store, old = servant(home, "store"), servant(home, "old", "store")
+    before = dict(up(home, store, old).processes())
+    edge, service = servant(home, "edge", "service"), servant(home, "service", "store")
+    assert change(home, with_parts(store, edge, service), quiet) == ("old", "edge", "service")
+    assert journal(home)[:2] == ["start store", "start old"]
+    assert sorted(journal(home)[2:]) == ["end old", "start edge", "start service"]
+    assert journal(home).index("start service") < journal(home).index("start edge")
+    seen = look(home)
+    assert seen.up
+    assert [row.name for row in seen.rows] == ["supervisor", "guard", "store", "service", "edge"]
+    assert member(home, "store").process == before["store"], "what did not change was left alone"
+    assert stop(home, quiet)
+    assert journal(home)[-3:] == ["end edge", "end service", "end store"]
+
+
+def test_a_gone_component_that_ignores_the_request_is_killed(home: Home) -> None:
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\nwhile True: signal.pause()"
+    store = servant(home, "store")
+    record = up(home, store, Component("deaf", (sys.executable, "-c", deaf), stop_within=0.2))
+    change(home, with_parts(store), quiet)
+    assert running([dict(record.processes())["deaf"].pid]) == []
+    assert running([record.supervisor.pid, dict(record.processes())["store"].pid])
+
+
+def test_the_addresses_follow_the_plan(home: Home) -> None:
+    store = servant(home, "store")
+    up(home, store)
+    more = servant(home, "more")
+    change(home, lambda plan: replace(plan, components=(store, more), urls={"service": "http://other"}), quiet)
+    urls = running_urls(home)
+    assert urls is not None
+    assert urls.service == "http://other"
+    assert set(urls.pids) == {"supervisor", "store", "more"}
+
+
+def test_a_component_of_another_command_is_stopped_before_its_successor_starts(home: Home) -> None:
+    first = servant(home, "store")
+    up(home, first)
+    second = replace(first, environment={"LAB_NEW": "1"})
+    change(home, with_parts(second), quiet)
+    assert journal(home) == ["start store", "end store", "start store"]
+    assert member(home, "store").restarts == 0
+
+
+def test_a_held_component_is_killed_with_its_children_and_stays_away_until_it_is_released(home: Home) -> None:
+    store = servant(home, "store", child=True)
+    record = up(home, store, servant(home, "service", "store"))
+    killed = [dict(record.processes())["store"].pid, child_of(home, "store")]
+    assert hold(home, "store", quiet)
+    assert running(killed) == []
+    seen = look(home)
+    assert not seen.up
+    assert {row.name: row.state for row in seen.rows}["store"] == "held"
+    assert member(home, "store").last_exit == "killed by SIGKILL"
+    assert not hold(home, "store", quiet), "nothing to do a second time"
+
+    # As long as a crash would take to be repaired twice over: the control is the component beside it.
+    kill(dict(record.processes())["service"].pid)
+    eventually(lambda: member(home, "service").restarts == 1 and member(home, "service").state == "ready")
+    assert member(home, "store").state == "held"
+    assert journal(home).count("start store") == 1
+
+    (home.lab / "store.child").unlink()
+    assert release(home, "store", quiet)
+    assert look(home).up
+    assert member(home, "store").restarts == 0
+    assert journal(home).count("start store") == 2
+    assert not release(home, "store", quiet)
+
+
+def test_a_component_that_needs_a_held_one_can_be_added(home: Home) -> None:
+    store = servant(home, "store")
+    up(home, store)
+    hold(home, "store", quiet)
+    change(home, lambda plan: replace(plan, components=(*plan.components, servant(home, "service", "store"))), quiet)
+    assert member(home, "service").state == "ready"
+    assert member(home, "store").state == "held"
+
+
+def test_after_changes_nothing_is_left_by_down(home: Home) -> None:
+    store = servant(home, "store")
+    up(home, store)
+    change(home, with_parts(store, servant(home, "more", "store", child=True)), quiet)
+    hold(home, "store", quiet)
+    record = read_record(home.run)
+    assert record is not None
+    everything = [*pids(record), child_of(home, "more")]
+    assert len(running(everything)) == 4
+    assert stop(home, quiet)
+    assert running(everything) == []
+    assert not home.run.exists()
+
+
+def test_a_killed_supervisor_takes_added_and_released_components_along(home: Home) -> None:
+    """Their children too, which only the guard reaches: it was told of the processes that came later."""
+    store = servant(home, "store", child=True)
+    up(home, store)
+    change(home, with_parts(store, servant(home, "more", child=True)), quiet)
+    hold(home, "store", quiet)
+    (home.lab / "store.child").unlink()
+    release(home, "store", quiet)
+    record = read_record(home.run)
+    assert record is not None
+    everything = [*pids(record), child_of(home, "more"), child_of(home, "store")]
+    assert len(running(everything)) == 6
+    kill(record.supervisor.pid)
+    eventually(lambda: running(everything) == [], within=5, what="all processes have ended")
+    eventually(lambda: not home.run.exists(), within=5, what="the run folder is removed")
+
+
+def test_a_change_that_does_not_come_about_names_what_is_missing(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("labkit.stack.change.SPARE", 2.5)
+    store = servant(home, "store")
+    up(home, store)
+    crash, never = (sys.executable, "-c", "raise SystemExit(3)"), f"tcp://127.0.0.1:{free_port()}"
+    broken = Component("broken", crash, probes=(never,), ready_within=0.5, stop_within=0.5)
+    with pytest.raises(CannotRun, match=r"not as wanted after 3 s: broken \(.*exit code 3\); next: lab logs broken"):
+        change(home, with_parts(store, broken), quiet)
+    assert member(home, "store").state == "ready", "the others go on"
+    change(home, with_parts(store), quiet)
+    assert look(home).up
+
+
+def test_a_new_component_that_hangs_is_killed_and_tried_again(home: Home) -> None:
+    store = servant(home, "store")
+    up(home, store)
+    flag, slow = home.lab / "tried", servant(home, "slow")
+    code = f"""
+import pathlib, signal, socket
+tried = pathlib.Path({str(flag)!r})
+if tried.exists():
+    server = socket.create_server(("127.0.0.1", {slow.port}))
+tried.touch()
+signal.pause()
+"""
+    change(home, with_parts(store, replace(slow, command=(sys.executable, "-c", code), ready_within=1)), quiet)
+    assert member(home, "slow").restarts == 1
+
+
+def test_a_plan_that_cannot_be_read_changes_nothing(home: Home) -> None:
+    record = up(home, servant(home, "store"))
+    (home.run / "plan.json").write_text("{")
+    os.kill(record.supervisor.pid, signal.SIGUSR1)
+    log = home.logs / "supervisor.log"
+    eventually(lambda: "plan.json cannot be read, nothing is changed" in log.read_text(), what="the reason in the log")
+    assert pids(record) == pids(read_record(home.run) or record)
+    assert member(home, "store").state == "ready"
+
+
+def test_what_is_not_there_cannot_be_killed_or_changed(home: Home) -> None:
+    with pytest.raises(CannotRun, match="no stack is up here; next: lab up"):
+        hold(home, "store", quiet)
+    up(home, servant(home, "store"))
+    with pytest.raises(CannotRun, match="no component 'ghost' in this stack; there are: store"):
+        hold(home, "ghost", quiet)
 
 
 def test_the_supervisor_stays_small(home: Home) -> None:

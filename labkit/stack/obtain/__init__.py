@@ -1,13 +1,20 @@
-"""Obtaining the servers: each module finds one or gets it, in the order that its docstring says."""
+"""Obtaining the servers: each source finds one or gets it, in the order that its module says."""
 
 import sys
 from collections.abc import Iterable
 
 from labkit.home import Home
-from labkit.stack.obtain import prometheus, redis, traefik
+from labkit.stack.obtain import java, kafka, prometheus, redis, traefik
 from labkit.stack.obtain.program import Program, Say, Source
 
-SOURCES: dict[str, Source] = {"redis-server": redis, "traefik": traefik, "prometheus": prometheus}
+SOURCES: dict[str, Source] = {
+    "redis-server": redis,
+    "java": java,
+    "kafka": kafka.CURRENT,
+    "kafka-legacy": kafka.LEGACY,
+    "traefik": traefik,
+    "prometheus": prometheus,
+}
 
 
 def python() -> Program:

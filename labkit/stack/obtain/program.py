@@ -27,7 +27,7 @@ class Program:
 
 
 class Source(Protocol):
-    """How one server is obtained: a module of this package."""
+    """How one server is obtained: a module of this package, or an object in one."""
 
     def find(self, home: Home) -> Program | None:
         """Return the program that is there already; no network, nothing changed."""
@@ -56,8 +56,11 @@ def reported_version(command: list[str]) -> str:
 
 
 def stated_version(text: str) -> str:
-    """Find a version such as 2.42.0 in what a program says of itself; that of its compiler does not count."""
-    found = re.search(r"\bv(?:ersion)?[:=]?\s*(\d+\.\d+(?:\.\d+)?)", text, re.IGNORECASE)
+    """Find a version such as 2.42.0 in what a program says of itself; that of its compiler does not count.
+
+    Java puts its own in quotes, and leaves out zeros: "21".
+    """
+    found = re.search(r'\bv(?:ersion)?[:=]?\s*"?(\d+\.\d+(?:\.\d+)?|(?<=")\d+)', text, re.IGNORECASE)
     return found.group(1) if found else ""
 
 

@@ -78,7 +78,7 @@ def _from_package(home: Home, say: Say) -> None:
     """Unpack the package and those that its web page links to; raises LookupError when none is new enough."""
     if not _has_apt():
         raise LookupError("no apt here")
-    with workspace(home) as folder:
+    with workspace(home.cache) as folder:
         options = ["-o", "APT::Sandbox::User="]  # root's downloads need not be readable by the user _apt
         if not _candidate(folder, options, say):
             say("prometheus: the package lists are missing or old; reading them into the cache")
@@ -131,7 +131,7 @@ def _with_go(home: Home, say: Say) -> None:
     if not shutil.which("go"):
         raise LookupError("no go on PATH")
     say("prometheus: building it with Go, a few minutes")
-    with workspace(home) as folder:
+    with workspace(home.cache) as folder:
         module = folder / "module"  # Go ignores a go.mod in the folder that is TMPDIR
         shutil.copytree(GO_MODULE, module)
         env = {

