@@ -65,6 +65,11 @@ def _picture(chance: random.Random) -> list[float]:
     return [float(value) if 1 <= position % 8 <= 6 else 0.0 for position, value in enumerate(ink)]
 
 
+TONES = ("Positivo", "Negativo", "Positivo", "Negativo", "Neutral", "Neutral", "Positivo", "Negativo", "Positivo",
+         "Neutral")  # fmt: skip
+"""What each of PREDICATES says."""
+
+
 def _sentence(chance: random.Random) -> str:
     return f"{chance.choice(SUBJECTS)} {chance.choice(PREDICATES)}, referencia {chance.randrange(100_000)}."
 
@@ -91,3 +96,15 @@ def rows_for(model: Model, draw: int, rows: int | None = None) -> Values:
     chance = random.Random(draw)  # noqa: S311  (test data, no secret)
     count = chance.randint(1, model.most_rows) if rows is None else rows
     return [model.row(chance) for _ in range(count)]
+
+
+def labelled_sentence(draw: int) -> tuple[str, str]:
+    """Return a text for the sentiment model and its true label."""
+    tone = TONES[draw % len(TONES)]
+    return f"{SUBJECTS[draw // 16 % len(SUBJECTS)]} {PREDICATES[draw % len(PREDICATES)]}, referencia {draw}.", tone
+
+
+def other_label(model: Model, label: int | str, draw: int) -> int | str:
+    """Return a label of a classifier other than this one."""
+    others = sorted((one for one in model.labels or () if one != label), key=str)
+    return others[draw % len(others)]

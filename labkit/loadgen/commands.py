@@ -94,7 +94,7 @@ def check_target(service: str, *, explicit: bool) -> None:
         raise CannotRun(f"the service is on another machine ({service}); if you may load it: --url {service}")
 
 
-def seconds(text: str) -> float:
+def seconds(text: str, option: str = "--duration") -> float:
     """Return a length of time such as 45, 30s, 2m or 1h in seconds. Raises CannotRun."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1.0)
@@ -103,5 +103,5 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value < float("inf"):
-        raise CannotRun(f"--duration {text}: write a length of time such as 30s, 2m or 1h")
+        raise CannotRun(f"{option} {text}: write a length of time such as 30s, 2m or 1h")
     return value

@@ -147,6 +147,7 @@ class Conductor:
             "achieved": self._tickets.achieved if scheduled else None,
             "lateness_us": percentiles(self._lateness) if scheduled else None,
             "woke_late_us": percentiles(self._woke_late) if scheduled else None,
+            "left_out": self.plan.left_out,
             "saturated": bool(found),
             "reasons": found,
         }
@@ -171,4 +172,6 @@ def summary_lines(ledger: Ledger, generator: Mapping[str, Any]) -> list[str]:
         found.append(f"{method + ' ' + name:44} {entry.sent:8} {entry.failed:7} {times[0]} {times[1]}")
     if generator["intended"] is not None:
         found.append(f"intended {generator['intended']}, sent {generator['sent']}, never sent {generator['unsent']}")
+    if generator["left_out"]:
+        found.append(f"left out: {generator['left_out']}")
     return found + [f"not valid: {reason}" for reason in generator["reasons"]]

@@ -15,6 +15,10 @@ KEPT = frozenset(
         "http_requests_in_flight",
         "log_records_total",
         "process_start_time_seconds",
+        "jobs_submitted_total",
+        "jobs_finished_total",
+        "messages_retried_total",
+        "dead_letters_total",
     )
 )
 IN_FLIGHT = "http_requests_in_flight"

@@ -21,6 +21,7 @@ from labkit.loadgen import counters
 from labkit.loadgen.ledger import write_json
 from labkit.loadgen.processes import end_group
 from labkit.loadgen.progress import LiveLine, Progress, TimelineReader
+from labkit.loadgen.queue import BACKLOG_WITHIN, Queue
 from labkit.loadgen.scenario import (
     Scenario,
     adjusted,
@@ -77,12 +78,17 @@ def drive(
     folder = new_folder(home.runs, chosen.name)
     write_json(folder / "scenario.json", to_dict(chosen))
     command = locust_command(chosen, urls.service, folder, home.root, rate)
+    queue = Queue(urls, home)
     before = counters.scrape_all(urls.metrics)
+    queue.note_before()
     with ExitStack() as stack:
         show = on_progress or stack.enter_context(LiveLine())
-        ending = run_locust(command, folder, chosen, show)
+        ending = run_locust(command, folder, chosen, show, child_environment(folder, urls, home))
+    queue.note_after(within=0.0 if ending else BACKLOG_WITHIN)
     after = counters.settled(urls.metrics)
     write_json(folder / "counters.json", {"before": counters.to_dict(before), "after": counters.to_dict(after)})
+    if urls.kafka:
+        write_json(folder / "queue.json", queue.to_dict())
     write_facts(folder, chosen, objectives, urls, rate, command)
     if isinstance(ending, KeyboardInterrupt):
         raise Interrupted(folder)
@@ -133,15 +139,22 @@ def free_port() -> int:
         return port
 
 
-def child_environment(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the environment without what would change the run: LOCUST_* and a ~/.locust.conf set options."""
+def child_environment(folder: Path, urls: Urls, home: Home, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the environment without what would change the run: LOCUST_* and a ~/.locust.conf set options.
+
+    The child finds the same stack, and with it the same API keys, as this process.
+    """
     kept = {name: value for name, value in environ.items() if not name.startswith("LOCUST_")}
     package_root = str(Path(__file__).resolve().parent.parent.parent)
     search = [package_root, *(part for part in kept.get("PYTHONPATH", "").split(os.pathsep) if part)]
+    known = {"LAB_API_KEY_FILE": urls.api_key_file, "LAB_KAFKA": urls.kafka}
+    kept |= {"LAB_HOME": str(home.lab), **{name: value for name, value in known.items() if value}}
     return kept | {"HOME": str(folder), "PYTHONPATH": os.pathsep.join(search), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def run_locust(command: list[str], folder: Path, scenario: Scenario, show: OnProgress) -> BaseException | None:
+def run_locust(
+    command: list[str], folder: Path, scenario: Scenario, show: OnProgress, environment: dict[str, str]
+) -> BaseException | None:
     """Run locust to its end, showing progress; return what interrupted it, or None.
 
     Raises CannotRun (or what interrupted it) when nothing was measured; the folder is removed then.
@@ -153,7 +166,7 @@ def run_locust(command: list[str], folder: Path, scenario: Scenario, show: OnPro
         child = subprocess.Popen(
             command,
             cwd=folder,
-            env=child_environment(folder),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

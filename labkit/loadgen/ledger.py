@@ -11,7 +11,7 @@ from typing import Any
 from hdrh.histogram import HdrHistogram
 
 from labkit.loadgen.histograms import decoded, empty, encoded, merge
-from labkit.loadgen.recorder import Key
+from labkit.loadgen.recorder import JOB, Key
 
 
 def write_json(path: Path, facts: Any) -> None:
@@ -21,9 +21,13 @@ def write_json(path: Path, facts: Any) -> None:
     partial.replace(path)
 
 
+COUNTS = ("sent", "follow_ups", "jobs_accepted", "jobs_answered", "done", "failed")
+"""What a second counts, but for its statuses."""
+
+
 @dataclass
 class Entry:
-    """All requests of one method and route."""
+    """All requests of one method and route, or all jobs."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     failed: int = 0
@@ -67,6 +71,9 @@ class Second:
     """One second of the whole run; `busy` adds up the last sample of each process."""
 
     sent: int = 0
+    follow_ups: int = 0
+    jobs_accepted: int = 0
+    jobs_answered: int = 0
     done: int = 0
     failed: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -75,9 +82,8 @@ class Second:
     response_time: HdrHistogram | None = None
 
     def add(self, source: str, message: Mapping[str, Any]) -> None:
-        self.sent += message["sent"]
-        self.done += message["done"]
-        self.failed += message["failed"]
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + message[name])
         self.statuses.update(message["statuses"])
         self.busy[source] = message["busy"]
         for name in ("service_time", "response_time"):
@@ -92,9 +98,7 @@ class Second:
         if offered is not None:
             facts["offered"] = offered
         return facts | {
-            "sent": self.sent,
-            "done": self.done,
-            "failed": self.failed,
+            **{name: getattr(self, name) for name in COUNTS},
             "statuses": dict(sorted(self.statuses.items())),
             "busy": sum(self.busy.values()),
             "service_time": encoded(self.service_time) if self.service_time else None,
@@ -122,7 +126,8 @@ class Ledger:
 
     @property
     def sent(self) -> int:
-        return sum(entry.sent for entry in self.entries.values())
+        """All requests; a job is none."""
+        return sum(entry.sent for (method, _), entry in self.entries.items() if method != JOB)
 
     def lines(self, started: int, first: int, until: int) -> list[str]:
         """Return the timeline from second `first` to before `until` of a run that began at `started`."""

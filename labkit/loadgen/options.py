@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from labkit.errors import CannotRun
+from labkit.loadgen.keys import reason_to_stay_out, urls_of
 from labkit.loadgen.plan import Plan, actions
 from labkit.loadgen.scenario import (
     SHAPES,
@@ -104,23 +105,45 @@ def plan_of(options: Any, user_classes: list[type[Any]]) -> Plan:
     shape = schedule_shape(scenario, options.rate)
     if shape is None:
         check_mix(scenario, user_classes)
-        return Plan(mode="closed", users=scenario.users, seed=scenario.seed, grace=scenario.grace, mix=scenario.mix)
+    mix, left_out = without_keyless(scenario, user_classes, reason_to_stay_out(urls_of(options.host)))
+    if shape is None:
+        return Plan(
+            mode="closed", users=scenario.users, seed=scenario.seed, grace=scenario.grace, mix=mix, left_out=left_out
+        )
     for cls in user_classes:
         if not hasattr(cls, "take_ticket"):
             raise CannotRun(
                 f"user class {cls.__name__} is no labkit.loadgen.users.LabUser and cannot be scheduled; "
                 "name the classes to run after the flags, or leave --rate, --shape and --schedule out"
             )
-    actions(user_classes, scenario.mix)
+    actions(user_classes, mix)
     return Plan(
         mode="scheduled",
         users=scenario.users,
         seed=scenario.seed,
         grace=scenario.grace,
         arrivals=scenario.arrivals,
-        mix=scenario.mix,
+        mix=mix,
         segments=tuple((part.seconds, part.first, part.last) for part in shape.segments),
+        left_out=left_out,
     )
+
+
+def without_keyless(scenario: Scenario, user_classes: list[type[Any]], why: str) -> tuple[dict[str, float], str]:
+    """Return the mix that can be sent, and who is left out of it and why.
+
+    `why`: the reason why users that need a key cannot take part, empty when they can. Raises CannotRun when nobody
+    is left.
+    """
+    wanted = scenario.mix or {cls.__name__: float(cls.weight) for cls in user_classes}
+    keyed = {cls.__name__ for cls in user_classes if getattr(cls, "needs_key", False)}
+    out = sorted({name.partition(".")[0] for name, weight in wanted.items() if weight > 0} & keyed)
+    if not why or not out:
+        return scenario.mix, ""
+    left = {name: weight for name, weight in wanted.items() if name.partition(".")[0] not in keyed}
+    if not sum(left.values()) > 0:
+        raise CannotRun(f"scenario {scenario.name} has only users that hand in jobs or feedback: {why}")
+    return left, f"{' and '.join(out)}: {why}"
 
 
 def check_mix(scenario: Scenario, user_classes: list[type[Any]]) -> None:

@@ -22,6 +22,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     arrivals: Arrivals = "poisson"
     mix: dict[str, float] = {}
     segments: tuple[tuple[float, float, float], ...] = ()
+    left_out: str = ""
+    """Which users take no part, and why."""
 
     @property
     def shape(self) -> Shape:

@@ -23,6 +23,7 @@ from labkit.loadgen.conductor import FINAL_WAIT, LEAD, LOCAL, Conductor
 from labkit.loadgen.options import add_options, plan_of, recording
 from labkit.loadgen.plan import Plan, plan_from
 from labkit.loadgen.processes import end_with_parent
+from labkit.loadgen.recorder import JOB
 from labkit.loadgen.station import FINAL, PULSE, SECOND, Station
 
 BEGIN, CLOSE = "lab_begin", "lab_close"
@@ -36,6 +37,12 @@ def station_of(environment: Any) -> Station | None:
     """Return this process's station while a recorded run is on."""
     part = _parts.get(id(environment))
     return part.station if part is not None else None
+
+
+def scheduled(environment: Any) -> bool:
+    """Return whether users of this process run tickets of a schedule instead of locust's own loop."""
+    station = station_of(environment)
+    return station is not None and station.plan.mode == "scheduled"
 
 
 def user_seed(environment: Any) -> str | None:
@@ -138,7 +145,7 @@ class Part:
         **_: Any,
     ) -> None:
         station = self.station
-        if station is None:
+        if station is None or request_type == JOB:  # a job is no request; whoever awaits it counts it
             return
         failure = None
         if isinstance(exception, BadAnswer):

@@ -77,7 +77,7 @@ class TimelineReader:
             elapsed=self._seconds,
             duration=self._duration,
             offered=self._last.get("offered"),
-            achieved=self._last["sent"],
+            achieved=self._last["sent"] - self._last.get("follow_ups", 0),
             sent=self._sent,
             failed=self._failed,
             p50=p50 if self._times.total_count else None,

@@ -15,10 +15,15 @@ from labkit.loadgen.histograms import empty, encoded, record
 Key = tuple[str, str]
 """Method and route template."""
 
+JOB = "JOB"
+"""Stands where requests have their method: a job from hand-in to answer, which several requests carry."""
+DONE, FAILED, UNANSWERED = "done", "failed", "unanswered"
+"""How a job ends for the client that handed it in."""
+
 
 @dataclass
 class Tally:
-    """All requests of one method and route; `errors` maps a kind to its count and the first example."""
+    """All requests of one method and route, or all jobs; `errors` maps a kind to its count and the first example."""
 
     statuses: Counter[str] = field(default_factory=Counter)
     failed: int = 0
@@ -27,6 +32,13 @@ class Tally:
     response_time: HdrHistogram = field(default_factory=empty)
     service_values: list[int] = field(default_factory=list)
     response_values: list[int] = field(default_factory=list)
+
+    def note(self, failure: tuple[str, str]) -> None:
+        """Count a failure: its kind and an example."""
+        kind, example = failure
+        count, first = self.errors.get(kind, (0, example))
+        self.errors[kind] = (count + 1, first)
+        self.failed += 1
 
     def flush(self) -> None:
         """Put the values that wait into the histograms."""
@@ -37,9 +49,16 @@ class Tally:
 
 @dataclass
 class Second:
-    """What one second of one process brought: requests by the second of their start, answers by that of their end."""
+    """What one second of one process brought: requests by the second of their start, answers by that of their end.
+
+    `follow_ups` are those of `sent` that had no place in the schedule: questions after a job, feedback after its
+    prediction.
+    """
 
     sent: int = 0
+    follow_ups: int = 0
+    jobs_accepted: int = 0
+    jobs_answered: int = 0
     done: int = 0
     failed: int = 0
     statuses: Counter[str] = field(default_factory=Counter)
@@ -50,6 +69,9 @@ class Second:
         return {
             "t": t,
             "sent": self.sent,
+            "follow_ups": self.follow_ups,
+            "jobs_accepted": self.jobs_accepted,
+            "jobs_answered": self.jobs_answered,
             "done": self.done,
             "failed": self.failed,
             "statuses": dict(self.statuses),
@@ -74,9 +96,11 @@ class Recorder:
         self.tallies: dict[Key, Tally] = {}
         self._seconds: dict[int, Second] = {}
 
-    def started(self, moment: float) -> None:
+    def started(self, moment: float, *, follow_up: bool = False) -> None:
         """Count a request that was sent at `moment`, epoch seconds."""
-        self._second(int(moment)).sent += 1
+        second = self._second(int(moment))
+        second.sent += 1
+        second.follow_ups += follow_up
 
     def finished(
         self,
@@ -89,9 +113,7 @@ class Recorder:
         failure: tuple[str, str] | None,
     ) -> None:
         """Count an answer (status 0: none came). Times in seconds; `failure` is a kind and an example, or None."""
-        tally = self.tallies.get(key)
-        if tally is None:
-            tally = self.tallies[key] = Tally()
+        tally = self._tally(key)
         second = self._second(int(ended))
         code = str(status)
         tally.statuses[code] += 1
@@ -105,11 +127,37 @@ class Recorder:
             tally.response_values.append(micros)
             second.response_values.append(micros)
         if failure is not None:
-            kind, example = failure
-            count, first = tally.errors.get(kind, (0, example))
-            tally.errors[kind] = (count + 1, first)
-            tally.failed += 1
+            tally.note(failure)
             second.failed += 1
+
+    def job_accepted(self, moment: float) -> None:
+        self._second(int(moment)).jobs_accepted += 1
+
+    def job_finished(
+        self,
+        *,
+        ended: float,
+        service_time: float,
+        response_time: float | None,
+        outcome: str,
+        failure: tuple[str, str] | None,
+    ) -> None:
+        """Count the end of a job, in an entry of its own that is no request; times in seconds."""
+        tally = self._tally((JOB, "job"))
+        tally.statuses[outcome] += 1
+        if outcome != UNANSWERED:
+            self._second(int(ended)).jobs_answered += 1
+        tally.service_values.append(round(service_time * 1e6))
+        if response_time is not None:
+            tally.response_values.append(round(response_time * 1e6))
+        if failure is not None:
+            tally.note(failure)
+
+    def _tally(self, key: Key) -> Tally:
+        found = self.tallies.get(key)
+        if found is None:
+            found = self.tallies[key] = Tally()
+        return found
 
     def _second(self, t: int) -> Second:
         found = self._seconds.get(t)

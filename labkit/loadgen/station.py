@@ -15,7 +15,7 @@ from labkit.loadgen.answers import NO_ANSWER
 from labkit.loadgen.clock import Alarm, now
 from labkit.loadgen.histograms import empty, encoded, record
 from labkit.loadgen.plan import Action, Plan, actions
-from labkit.loadgen.recorder import Recorder
+from labkit.loadgen.recorder import UNANSWERED, Recorder
 from labkit.loadgen.saturation import TicketCounts, tolerance
 
 Report = Callable[[str, dict[str, Any]], None]
@@ -32,6 +32,15 @@ class Flight:
     intended: float | None
 
 
+@dataclass(eq=False)
+class JobFlight:
+    """One job under way, from its first hand-in on; `ident` is empty until the service has accepted it."""
+
+    sent: float
+    intended: float | None
+    ident: str = ""
+
+
 class Station:
     """Records the requests of this process and, in a scheduled run, hands tickets to its users.
 
@@ -44,6 +53,8 @@ class Station:
         self.recorder = Recorder()
         self.counts = TicketCounts()
         self.flights: set[Flight] = set()
+        self.jobs: set[JobFlight] = set()
+        """Jobs whose answer is awaited beside the users; it is asked for until the run's grace has passed."""
         self.closing = False
         self.finished = Event()
         self._report = report
@@ -113,7 +124,8 @@ class Station:
     def depart(self, flight: Flight) -> None:
         """Count a request which is being sent now; with an intended start it uses up a ticket."""
         self.flights.add(flight)
-        self.recorder.started(flight.sent)
+        scheduled = self.plan.mode == "scheduled"
+        self.recorder.started(flight.sent, follow_up=scheduled and flight.intended is None)
         if flight.intended is not None:
             self.counts.sent += 1
             if flight.sent <= self._on_schedule_until:
@@ -134,6 +146,27 @@ class Station:
             service_time=service_time,
             response_time=response_time,
             status=status,
+            failure=failure,
+        )
+
+    def accept(self, job: JobFlight, ident: str) -> None:
+        """Count a job that the service has accepted under this id."""
+        job.ident = ident
+        self.recorder.job_accepted(now())
+
+    def finish(self, job: JobFlight, seconds: float, outcome: str, failure: tuple[str, str] | None) -> None:
+        """Count the end of an accepted job, `seconds` after its first hand-in; one that was given up counts once."""
+        if job not in self.jobs:
+            return
+        self.jobs.discard(job)
+        response_time = None
+        if self.plan.mode == "scheduled":
+            response_time = seconds + (0.0 if job.intended is None else job.sent - job.intended)
+        self.recorder.job_finished(
+            ended=job.sent + seconds,
+            service_time=seconds,
+            response_time=response_time,
+            outcome=outcome,
             failure=failure,
         )
 
@@ -163,8 +196,13 @@ class Station:
         self.closing = True
         if self._schedule is not None:
             self._schedule.kill()
-        while self.flights and now() < deadline:
+        while (self.flights or self.jobs) and now() < deadline:
             gevent.sleep(0.01)
+        for job in [job for job in self.jobs if job.ident]:
+            waited = now() - job.sent
+            seen = f"{job.ident}: none in {waited:.1f} s, when the run ended"
+            self.finish(job, waited, UNANSWERED, (NO_ANSWER, seen))
+        self.jobs.clear()
         for flight in list(self.flights):
             waited = now() - flight.sent
             self.arrive(flight, waited, 0, (NO_ANSWER, f"none in {waited:.1f} s, when the run ended"))

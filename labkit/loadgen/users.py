@@ -5,8 +5,10 @@ Importing this module adds the project's flags to locust's command line (see `pl
 
 import random
 import secrets
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, NamedTuple, cast
 
+import msgspec
 from locust import FastHttpUser, between
 from locust.exception import StopUser
 
@@ -14,14 +16,29 @@ from labkit.loadgen import plugin
 from labkit.loadgen.answers import NO_ANSWER, WRONG_ANSWER, Answer, BadAnswer, check_request_id
 from labkit.loadgen.clock import now
 from labkit.loadgen.exchanges import Exchange
-from labkit.loadgen.station import Flight
+from labkit.loadgen.station import Flight, JobFlight
 from labkit.loadgen.tickets import LARGEST_DRAW
+
+
+class Sent(NamedTuple):
+    """A request that is over: `answer` None when none came, `problem` None when the answer was right."""
+
+    request_id: str
+    answer: Answer | None
+    problem: BadAnswer | None
+
+    @property
+    def document(self) -> Any:
+        """The JSON of an answer that was found right."""
+        assert self.answer is not None
+        return msgspec.json.decode(self.answer.body)
 
 
 class LabUser(FastHttpUser):
     """A user whose requests are counted by route template, checked, and can be scheduled.
 
-    One task sends one request. In a scheduled run a user is a slot: it runs whatever ticket comes next.
+    A task's first request is the one that a schedule intends; what it sends after it are follow-ups. In a scheduled
+    run a user is a slot: it runs whatever ticket comes next.
     """
 
     abstract = True
@@ -43,6 +60,11 @@ class LabUser(FastHttpUser):
         if station is not None and station.plan.mode == "scheduled":
             station.serve(self)
 
+    @property
+    def intended(self) -> float | None:
+        """When the next request should start, epoch seconds; None when no ticket waits for it."""
+        return self._intended
+
     def take_ticket(self, intended: float, draw: int) -> None:
         """Make the next request the one that was intended for `intended`, epoch seconds, with this draw."""
         self._intended = intended
@@ -52,20 +74,22 @@ class LabUser(FastHttpUser):
         """Return the integer that decides the next input: the ticket's, else a new one of this user."""
         return self._chance.randrange(LARGEST_DRAW) if self._ticket_draw is None else self._ticket_draw
 
-    def send(self, exchange: Exchange) -> None:
-        """Send one request and check its answer; both are recorded, nothing is raised for a bad one."""
+    def send(self, exchange: Exchange, more: Mapping[str, str] | None = None, *, job: JobFlight | None = None) -> Sent:
+        """Send one request and check its answer; both are recorded, nothing is raised for a bad one.
+
+        `more` are further headers. `job` is the one that the request follows: it may do so while the run closes.
+        """
         station = plugin.station_of(self.environment)
-        if station is not None and station.closing:
+        if station is not None and station.closing and job not in station.jobs:
             raise StopUser
         self._requests += 1
         request_id = f"{self._id_prefix}{self._requests:016x}"
-        headers = {"X-Request-ID": request_id}
+        headers = {"X-Request-ID": request_id, **(more or {})}
         if exchange.body is not None:
             headers["Content-Type"] = "application/json"
         context = {}
         if station is not None:
-            flight = Flight(exchange.method, exchange.route, now(), self._intended)
-            self._intended = None
+            flight = Flight(exchange.method, exchange.route, now(), None if job else self._take_intended())
             station.depart(flight)
             context["flight"] = flight
         with self.client.request(
@@ -83,14 +107,25 @@ class LabUser(FastHttpUser):
                 response.success()
             else:
                 response.failure(problem)
+            return Sent(request_id, answered(response), problem)
+
+    def _take_intended(self) -> float | None:
+        intended, self._intended = self._intended, None
+        return intended
+
+
+def answered(response: Any) -> Answer | None:
+    if not response.status_code:
+        return None
+    return Answer(response.status_code, response.headers, response.content or b"")
 
 
 def judged(response: Any, request_id: str, exchange: Exchange) -> BadAnswer | None:
     """Return what is wrong with a response, or None."""
-    if not response.status_code:
+    answer = answered(response)
+    if answer is None:
         error = response.error
         return BadAnswer(NO_ANSWER, type(error).__name__, str(error))
-    answer = Answer(response.status_code, response.headers, response.content or b"")
     try:
         exchange.check(answer)
         check_request_id(answer, request_id)

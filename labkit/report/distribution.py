@@ -49,6 +49,21 @@ def distribution(summary: Summary, run: Run) -> Plot | None:
     return drawn("distribution", "Latency distribution", lines, limits, OMISSION if corrected.count else "")
 
 
+def job_times(run: Run) -> Plot | None:
+    """Draw how long jobs took from end to end, on both clocks; None when the run had none."""
+    if run.jobs is None:
+        return None
+    lines = [
+        ("from the intended hand-in", curve(merged([run.jobs.response_time])), colours.CORRECTED, "solid"),
+        ("from the actual hand-in", curve(merged([run.jobs.service_time])), colours.NAIVE, "dash"),
+    ]
+    note = "To the answer as the client saw it: it asks after 20 ms, then in pauses that double up to 0.5 s."
+    found = drawn("job-times", "Jobs from end to end", lines, (), note)
+    if found is not None:
+        found.figure.update_xaxes(title={"text": "percentile of jobs"})
+    return found
+
+
 def drawn(
     key: str,
     title: str,

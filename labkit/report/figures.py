@@ -1,10 +1,10 @@
 """The plots of a run: latency distribution, rates and latency over time, saturation, the server's view."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from labkit.report import colours, plots
-from labkit.report.distribution import distribution
+from labkit.report.distribution import distribution, job_times
 from labkit.report.latency import merged
 from labkit.report.plots import SECONDS, Plot
 from labkit.report.prometheus import Series, ServerView
@@ -13,7 +13,7 @@ from labkit.report.summary import Summary
 
 Points = tuple[list[float], list[float | None]]
 MIB = 1 / 2**20
-NAMED_BY = ("job", "instance", "tier", "outcome", "model", "reason", "code")
+NAMED_BY = ("job", "instance", "tier", "outcome", "model", "reason", "code", "partition")
 
 
 def run_plots(summary: Summary, run: Run, view: ServerView) -> dict[str, tuple[Plot, ...]]:
@@ -21,6 +21,7 @@ def run_plots(summary: Summary, run: Run, view: ServerView) -> dict[str, tuple[P
     over_time = OverTime(summary, run, view)
     sections: dict[str, tuple[Plot | None, ...]] = {
         "latency": (distribution(summary, run),),
+        "jobs": (over_time.jobs(), job_times(run), over_time.lag()),
         "time": (over_time.rates(), over_time.latency(99), over_time.latency(50)),
         "saturation": (over_time.cpu(), over_time.generator(), over_time.in_flight(), over_time.memory()),
         "server": (over_time.balance(), over_time.replica_p99(), over_time.cache(), over_time.batches(),
@@ -50,18 +51,42 @@ class OverTime:
         if not self.x:
             return None
         figure, timeline = self.figure("requests / s", 340), self.run.timeline
-
-        def draw(values: list[float], name: str, colour: str, dash: str = "solid", *, fill: bool = False) -> None:
-            # The last second is drawn to its end, as wide as the others.
-            ends = [*self.x, self.x[-1] + 1], [*values, values[-1]]
-            plots.line(figure, *ends, name, colour, dash=dash, step=True, fill=fill)
-
-        draw([float(s.done) for s in timeline], "answered", colours.ACHIEVED, fill=True)
+        self._by_second(figure, [s.done for s in timeline], "answered", colours.ACHIEVED, fill=True)
         if self.run.facts.mode != "closed":
-            draw([float(s.offered) for s in timeline], "offered", colours.OFFERED, "dot")
-        draw([float(s.failed) for s in timeline], "failed", colours.FAILED, fill=True)
+            self._by_second(figure, [s.offered for s in timeline], "offered", colours.OFFERED, "dot")
+        self._by_second(figure, [s.failed for s in timeline], "failed", colours.FAILED, fill=True)
         note = "Offered is what the schedule asked for in each second; where answered stays below it, work piles up."
+        if any(s.follow_ups for s in timeline):
+            self._by_second(figure, [s.follow_ups for s in timeline], "follow-ups", colours.SKY, "dash")
+            note += " Follow-ups, such as questions after a job, are answered on top of what was offered."
         return Plot("rate", "Offered, answered and failed", note, figure, wide=True)
+
+    def jobs(self) -> Plot | None:
+        timeline = self.run.timeline
+        if not any(s.jobs_accepted for s in timeline):
+            return None
+        figure = self.figure("jobs / s", 340)
+        self._by_second(figure, [s.jobs_answered for s in timeline], "answered", colours.ACHIEVED, fill=True)
+        self._by_second(figure, [s.jobs_accepted for s in timeline], "accepted", colours.OFFERED, "dot")
+        note = "Where answered stays below accepted, jobs wait in the log; above it, the workers catch up."
+        return Plot("jobs", "Jobs accepted and answered", note, figure, wide=True)
+
+    def lag(self) -> Plot | None:
+        found = list(self._found("lag"))
+        if self.summary.jobs is None or not found:
+            return None
+        figure = self.figure("messages")
+        for n, one in enumerate(found):
+            self._draw(figure, one, n)
+        note = "Messages of the topic jobs that the workers have not committed, in each partition. Gap: none told."
+        return Plot("server-lag", "Lag of the workers", note, figure)
+
+    def _by_second(
+        self, figure: Any, values: Sequence[float], name: str, colour: str, dash: str = "solid", *, fill: bool = False
+    ) -> None:
+        # The last second is drawn to its end, as wide as the others.
+        ends = [*self.x, self.x[-1] + 1], [*map(float, values), float(values[-1])]
+        plots.line(figure, *ends, name, colour, dash=dash, step=True, fill=fill)
 
     def latency(self, percentile: int) -> Plot | None:
         """Draw the client's two latencies and the server's own on one axis."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 
+from labkit.report.jobs import jobs_line
 from labkit.report.latency import merged
 from labkit.report.page import write_page
 from labkit.report.prometheus import ServerView, server_view
@@ -39,7 +40,8 @@ def build(folder: Path, prometheus: str | None = None) -> Summary:
 
 def summarise(run: Run, view: ServerView) -> Summary:
     """Return the run's summary: pure, nothing is read or written."""
-    facts, checked, objectives = run.facts, validity(run), judged(run)
+    facts, checked, objectives, jobs = run.facts, validity(run), judged(run), jobs_line(run)
+    lost = jobs.lost if jobs is not None and not facts.interrupted else 0
     return Summary(
         id=facts.id,
         scenario=facts.scenario_name,
@@ -55,7 +57,7 @@ def summarise(run: Run, view: ServerView) -> Summary:
         interrupted=facts.interrupted,
         argv=facts.argv,
         versions=facts.versions,
-        verdict=outcome(checked, objectives),
+        verdict=outcome(checked, objectives, lost_jobs=lost),
         validity=checked,
         objectives=objectives,
         rates=_rates(run),
@@ -66,6 +68,8 @@ def summarise(run: Run, view: ServerView) -> Summary:
         generator=GeneratorFacts(run.generator.max_cpu_percent, run.generator.saturated, run.generator.reasons),
         server=server_facts(view, run.counters, facts.started, facts.ended),
         reconciliation=reconciliation(run, view),
+        jobs=jobs,
+        left_out=run.generator.left_out,
         folder=str(run.folder),
     )
 
@@ -102,6 +106,7 @@ def _totals(run: Run) -> Totals:
     return Totals(
         intended=run.generator.intended if run.facts.mode != "closed" else None,
         sent=sent,
+        follow_ups=sum(second.follow_ups for second in run.timeline),
         ok=sum(entry.ok for entry in run.entries),
         failed=failed,
         no_answer=statuses[NO_ANSWER],
@@ -128,5 +133,6 @@ def _route(entry: Entry) -> Route:
 
 
 def _errors(run: Run) -> tuple[ErrorKind, ...]:
-    found = [ErrorKind(e.method, e.name, f.kind, f.count, f.example) for e in run.entries for f in e.errors]
+    entries = (*run.entries, run.jobs) if run.jobs is not None else run.entries
+    found = [ErrorKind(e.method, e.name, f.kind, f.count, f.example) for e in entries for f in e.errors]
     return tuple(sorted(found, key=lambda error: -error.count))

@@ -9,6 +9,7 @@ from plotly.offline import get_plotlyjs
 
 from labkit.report import words
 from labkit.report.figures import run_plots
+from labkit.report.jobs import jobs_truth
 from labkit.report.prometheus import ServerView
 from labkit.report.run_folder import Run
 from labkit.report.summary import Summary
@@ -34,6 +35,8 @@ GLOSSARY = (
     ),
     ("offered rate", "Requests a second that the schedule asks for, whether or not the system keeps up."),
     ("achieved", "The part of the schedule that was sent on time."),
+    ("follow-up", "A request that another one led to, such as asking how a job is: no schedule intended it."),
+    ("lag", "How many messages of a log its consumers have still before them."),
     ("goodput", "Good answers a second: correct, complete and not an error."),
     ("saturation", "How full a resource is. Near 100 % every further request waits."),
     ("shed", "Refused at once (503) because accepting would have made everybody wait."),
@@ -44,7 +47,8 @@ GLOSSARY = (
 def write_page(path: Path, summary: Summary, run: Run, view: ServerView) -> None:
     """Write the page of a run."""
     sections = run_plots(summary, run, view)
-    write(path, "template.html", s=summary, plots=sections, verdict_text=VERDICTS[summary.verdict], view=view)
+    write(path, "template.html", s=summary, plots=sections, verdict_text=VERDICTS[summary.verdict], view=view,
+          jobs_text=jobs_truth(summary.jobs) if summary.jobs else "")  # fmt: skip
 
 
 def write(path: Path, template: str, **values: Any) -> None:

@@ -42,6 +42,7 @@ OVER_TIME: dict[str, Query] = {
     ),
     "shed": Query("sum by (reason) (rate(http_requests_shed_total[R]))", ("reason",)),
     "edge_rate": Query("sum by (code) (rate(traefik_service_requests_total[R]))", ("code",)),
+    "lag": Query('sum by (partition) (consumer_lag_records{topic="jobs"})', ("partition",)),
     "edge_p50": Query(_quantile(0.5, _TRAEFIK, "le")),
     "edge_p99": Query(_quantile(0.99, _TRAEFIK, "le")),
 }

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from labkit.errors import CannotRun
+from labkit.loadgen.recorder import JOB
 
 T = TypeVar("T")
 
@@ -19,7 +20,10 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """All requests of one method and route template; the histograms are HdrHistogram V2 in base64, microseconds."""
+    """All requests of one method and route template, or all jobs (method JOB, by outcome instead of status).
+
+    The histograms are HdrHistogram V2 in base64, microseconds.
+    """
 
     method: str
     name: str
@@ -33,11 +37,17 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class Second(msgspec.Struct, frozen=True):
-    """One second of the run; `t` in epoch seconds, `offered` counts the intended starts that fall in it."""
+    """One second of the run; `t` in epoch seconds, `offered` counts the intended starts that fall in it.
+
+    `follow_ups` are those of `sent` that no schedule intended, such as questions after a job.
+    """
 
     t: float
     offered: float = 0
     sent: int = 0
+    follow_ups: int = 0
+    jobs_accepted: int = 0
+    jobs_answered: int = 0
     done: int = 0
     failed: int = 0
     statuses: dict[str, int] = {}
@@ -60,6 +70,7 @@ class Generator(msgspec.Struct, frozen=True):
     achieved: float | None = None
     saturated: bool = False
     reasons: tuple[str, ...] = ()
+    left_out: str = ""
     max_cpu_percent: float | None = None
     cpu: tuple[CpuSample, ...] = ()
 
@@ -83,6 +94,26 @@ class Counters(msgspec.Struct, frozen=True):
 
     before: dict[str, Scrape] = {}
     after: dict[str, Scrape] = {}
+
+
+class Offsets(msgspec.Struct, frozen=True):
+    """Kafka's offsets and the workers' counters at one moment; `error` says why there are no offsets."""
+
+    t: float = 0.0
+    ends: dict[str, dict[str, int]] = {}
+    committed: dict[str, int] = {}
+    error: str | None = None
+    workers: dict[str, Scrape] = {}
+
+    @property
+    def backlog(self) -> int:
+        """Jobs in the log that the workers have not committed."""
+        return sum(end - max(self.committed.get(part, 0), 0) for part, end in self.ends.get("jobs", {}).items())
+
+
+class Queue(msgspec.Struct, frozen=True):
+    before: Offsets
+    after: Offsets
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -115,7 +146,10 @@ class _Requests(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One finished run; `counters` is None when no replica was scraped."""
+    """One finished run; `counters` is None when no replica was scraped, `queue` when there was no Kafka.
+
+    `entries` are its requests, `jobs` what became of the jobs that some of them handed in.
+    """
 
     folder: Path
     facts: Facts
@@ -123,6 +157,8 @@ class Run(msgspec.Struct, frozen=True):
     timeline: tuple[Second, ...]
     generator: Generator
     counters: Counters | None
+    jobs: Entry | None = None
+    queue: Queue | None = None
 
     @property
     def schedule_s(self) -> float:
@@ -140,13 +176,16 @@ def read_run(folder: Path) -> Run:
     if requests.unit != "us":
         raise CannotRun(f"{folder / 'requests.json'}: unit is {requests.unit!r}, this report reads 'us' only")
     has_counters = (folder / "counters.json").exists()
+    has_queue = (folder / "queue.json").exists()
     return Run(
         folder=folder,
         facts=_read(folder / "run.json", Facts),
-        entries=requests.entries,
+        entries=tuple(entry for entry in requests.entries if entry.method != JOB),
         timeline=_read_lines(folder / "timeline.jsonl"),
         generator=_read(folder / "generator.json", Generator),
         counters=_read(folder / "counters.json", Counters) if has_counters else None,
+        jobs=next((entry for entry in requests.entries if entry.method == JOB), None),
+        queue=_read(folder / "queue.json", Queue) if has_queue else None,
     )
 
 

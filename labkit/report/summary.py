@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from labkit.report.jobs import JobsLine
 from labkit.report.latency import Percentiles
 from labkit.report.reconcile import Reconciliation
 from labkit.report.server_facts import ServerFacts
@@ -21,10 +22,14 @@ class Rates(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """Requests; `no_answer` are those without any status (refused, reset, timed out)."""
+    """Requests; `no_answer` are those without any status (refused, reset, timed out).
+
+    `follow_ups` are those of `sent` that no schedule intended: questions after a job, feedback after its prediction.
+    """
 
     intended: int | None
     sent: int
+    follow_ups: int
     ok: int
     failed: int
     no_answer: int
@@ -96,6 +101,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     generator: GeneratorFacts
     server: ServerFacts
     reconciliation: Reconciliation
+    jobs: JobsLine | None
+    left_out: str
     folder: str
     report: str = "report.html"
 

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 from labkit.report import words
 from labkit.report.compare import Comparison, sentence
 from labkit.report.history import Listed
+from labkit.report.jobs import JobsLine, jobs_truth
 from labkit.report.latency import Percentiles
 from labkit.report.reconcile import Reconciliation
 from labkit.report.summary import Summary
@@ -34,6 +35,10 @@ def print_verdict(summary: Summary, console: Console) -> None:
     if not summary.server.available:
         console.print(f"[yellow]no server view:[/] {escape(summary.server.problem)}", highlight=False)
     _print_truth(summary.reconciliation, console)
+    if summary.jobs is not None:
+        _print_jobs(summary.jobs, console)
+    if summary.left_out:
+        console.print(f"[yellow]left out:[/] {escape(summary.left_out)}", highlight=False)
     # Never wrapped: a path is copied or clicked as a whole.
     console.print(f"report: {escape(f'{summary.folder}/{summary.report}')}", highlight=False, soft_wrap=True)
 
@@ -81,6 +86,7 @@ def _rates(summary: Summary) -> str:
     rates, totals = summary.rates, summary.totals
     offered = f"offered {words.number(rates.offered)}/s, " if rates.offered is not None else ""
     achieved = f", {words.percent(rates.achieved)} of the schedule on time" if rates.achieved is not None else ""
+    achieved += f", {words.count(totals.follow_ups)} follow-ups among them" if totals.follow_ups else ""
     return (
         f"rate: {offered}sent {words.number(rates.sent)}/s, goodput {words.number(rates.goodput)}/s{achieved}; "
         f"failed {words.count(totals.failed)} of {words.count(totals.sent)} ({words.percent(totals.failed_ratio)})"
@@ -115,6 +121,21 @@ def _print_truth(found: Reconciliation, console: Console) -> None:
         )
     if len(off) > ROWS_SHOWN:
         console.print(f"  and {len(off) - ROWS_SHOWN} rows more: see the report", highlight=False)
+    for one in found.explanations:
+        console.print(f"  {escape(one)}", highlight=False)
+
+
+def _print_jobs(found: JobsLine, console: Console) -> None:
+    colour = "green" if found.exact else "red" if found.lost else "yellow"
+    console.print(f"[{colour}]{jobs_truth(found)}[/]", highlight=False)
+    times = found.response_time or found.service_time
+    if times is not None:
+        console.print(
+            f"  end to end p50 {words.number(times.p50)} ms, p99 {words.number(times.p99)} ms", highlight=False
+        )
+    if found.refused:
+        kinds = ", ".join(f"{'no answer' if s == '0' else s}: {words.count(n)}" for s, n in found.refused.items())
+        console.print(f"  refused: {kinds}", highlight=False)
     for one in found.explanations:
         console.print(f"  {escape(one)}", highlight=False)
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import msgspec
 
+from labkit.loadgen.recorder import JOB
 from labkit.loadgen.slo import Objective, Objectives
 from labkit.report.latency import merged
 from labkit.report.run_folder import Entry, Run
@@ -50,17 +51,21 @@ def judged(run: Run) -> tuple[Judged, ...]:
     return tuple(_judge(objective, run) for objective in objectives.objective)
 
 
-def outcome(validity: Validity, verdicts: Sequence[Judged]) -> Outcome:
-    """Return the verdict of the whole run: invalid before breached, and good only if something was judged."""
+def outcome(validity: Validity, verdicts: Sequence[Judged], *, lost_jobs: int = 0) -> Outcome:
+    """Return the verdict of the whole run: invalid before breached, and good only if something was judged.
+
+    `lost_jobs`, accepted and never answered, breach a promise that needs no objective.
+    """
     if not validity.valid:
         return "invalid"
-    if any(one.good is False for one in verdicts):
+    if lost_jobs or any(one.good is False for one in verdicts):
         return "breached"
     return "good" if any(one.good for one in verdicts) else "unjudged"
 
 
 def _judge(objective: Objective, run: Run) -> Judged:
-    chosen = [entry for entry in run.entries if objective.selects(entry.method, entry.name)]
+    jobs = [run.jobs] if run.jobs is not None else []
+    chosen = jobs if objective.method == JOB else [e for e in run.entries if objective.selects(e.method, e.name)]
     measured, note = _measure(objective, chosen, run)
     good = None
     if measured is not None:
@@ -89,7 +94,7 @@ def _measure(objective: Objective, chosen: Sequence[Entry], run: Run) -> tuple[f
         achieved = run.generator.achieved
         return (None, "the generator did not say") if achieved is None else (100 * achieved, "")
     if not sent:
-        return None, "no request of this kind in the run"
+        return None, "no job in the run" if objective.method == JOB else "no request of this kind in the run"
     value: float | None
     if objective.kind == "error-ratio":
         value = 100 * sum(entry.failed for entry in chosen) / sent
@@ -107,4 +112,6 @@ def _selection(objective: Objective) -> str:
         return "whole run"
     if (objective.method, objective.route) == ("*", "*"):
         return "all requests"
+    if objective.method == JOB:
+        return "jobs"
     return f"{'any' if objective.method == '*' else objective.method} {objective.route}"

@@ -2,7 +2,8 @@
 
 `python -m tests.integration.load_service FOLDER [FAULT=VALUE ...]` writes its port to FOLDER/port. Faults:
 `freeze_at=N` stops answering for `freeze_for` seconds at the N-th request; `lie=count|label|id|score|status` answers
-wrongly; `hang_at=N` never answers the N-th request.
+wrongly; `hang_at=N` never answers the N-th request. Jobs are done on the second question after them; `lose=N` never
+answers the N-th job, `refuse=N` refuses it, `drop=N` accepts it without telling; `KEY` is the only API key.
 """
 
 import asyncio
@@ -19,7 +20,9 @@ import uvicorn
 
 WIDTHS = {"iris": 4, "diabetes": 10, "digits": 64, "forest": 13}
 NAMES = (*WIDTHS, "sentiment")
+KEY = "key-of-the-stand-in"
 ROUTES = (
+    (re.compile(r"/jobs/[^/]+"), "/jobs/{id}"),
     (re.compile(r"/models/[^/]+/predict"), "/models/{model}/predict"),
     (re.compile(r"/models/[^/]+"), "/models/{model}"),
     (re.compile(r"/v2/models/[^/]+/infer"), "/v2/models/{model}/infer"),
@@ -39,6 +42,8 @@ class Service:
         self.requests = 0
         self.in_flight = 0
         self.counts: dict[tuple[str, str, int], int] = {}
+        self.handed_in = 0
+        self.jobs: dict[str, dict[str, Any]] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -61,14 +66,29 @@ class Service:
             self.in_flight -= 1  # nobody waits for it at the end
             await asyncio.sleep(3600)
         headers = dict(scope["headers"])
-        status, document, kind = self.answer(scope["method"], path, body)
+        if path.startswith(("/jobs", "/feedback")):
+            status, told = self.keyed(scope["method"], path, body, headers)
+            document, kind = (
+                msgspec.json.encode(told),
+                "application/json" if status < 300 else "application/problem+json",
+            )
+        else:
+            status, document, kind = self.answer(scope["method"], path, body)
         request_id = headers.get(b"x-request-id", b"none")
         if self.faults.get("lie") == "id":
             request_id = b"another"
         key = (scope["method"], route_of(path), status)
         self.counts[key] = self.counts.get(key, 0) + 1
         self.in_flight -= 1
-        await reply(send, status, document, kind, (b"x-request-id", request_id), (b"x-model-version", b"v1"))
+        more = [(b"x-request-id", request_id), (b"x-model-version", b"v1")]
+        if status == 202 and self.handed_in == int(self.faults.get("drop", 0)):
+            send.__self__.transport.abort()  # accepted, and the client never hears of it
+            return
+        if status == 202:
+            more.append((b"location", f"/jobs/{told['id']}".encode()))
+        if status == 503:
+            more.append((b"retry-after", b"1"))
+        await reply(send, status, document, kind, *more)
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes, str]:
         if self.faults.get("lie") == "status":
@@ -78,6 +98,31 @@ class Service:
         status, document = self.document(method, path, body)
         kind = "application/json" if status == 200 else "application/problem+json"
         return status, msgspec.json.encode(document), kind
+
+    def keyed(self, method: str, path: str, body: bytes, headers: dict[bytes, bytes]) -> tuple[int, Any]:
+        if headers.get(b"x-api-key") != KEY.encode():
+            return 401, {"type": "/problems/wrong-key", "status": 401}
+        if path == "/feedback":
+            return 201, {"id": f"{self.requests:032x}", "status": "stored"}
+        if method == "GET":
+            job = self.jobs.get(path.removeprefix("/jobs/"))
+            if job is None:
+                return 404, {"type": "/problems/unknown-job", "status": 404}
+            job["asked"] += 1
+            done = job["asked"] > 1 and job["number"] != int(self.faults.get("lose", 0))
+            return 200, {"id": job["id"], "status": "done", **job["answer"]} if done else {
+                "id": job["id"],
+                "status": "queued",
+            }
+        self.handed_in += 1
+        if self.handed_in == int(self.faults.get("refuse", 0)):
+            return 503, {"type": "/problems/queue-away", "status": 503}
+        ident = headers.get(b"idempotency-key", b"job-%d" % self.handed_in).decode()
+        if ident not in self.jobs:
+            wanted = msgspec.json.decode(body)
+            answer = self.results(wanted["model"], wanted["data"])
+            self.jobs[ident] = {"id": ident, "number": self.handed_in, "asked": 0, "answer": answer}
+        return 202, {"id": ident, "status": "queued"}
 
     def document(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         parts = path.strip("/").split("/")
@@ -123,6 +168,7 @@ class Service:
         for (method, route, status), count in self.counts.items():
             labels = f'method="{method}",route="{route}",status="{status}"'
             lines.append(f"http_requests_total{{{labels}}} {count}")
+        lines += ["# TYPE jobs_submitted_total counter", f'jobs_submitted_total{{model="all"}} {len(self.jobs)}']
         lines += ["# TYPE http_requests_in_flight gauge", f"http_requests_in_flight {self.in_flight}"]
         lines += ["# TYPE process_start_time_seconds gauge", f"process_start_time_seconds {self.started}"]
         return "\n".join(lines) + "\n"

@@ -1,5 +1,6 @@
 """`locust -f loadtests/` is plain locust: whole folder or one file, with or without our flags."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,15 @@ import pytest
 from labkit.loadgen.driver import free_port
 from tests.eventually import eventually
 from tests.integration.load_runs import ROOT, plain_environment, read_json, service
+from tests.integration.load_service import KEY
 
-USERS = {"InferenceProtocolUser", "PageUser", "PredictUser"}
+USERS = {"FeedbackUser", "InferenceProtocolUser", "JobUser", "PageUser", "PredictUser"}
 
 
-def locust(*flags: str, cwd: Path = ROOT) -> "subprocess.CompletedProcess[str]":
+def locust(*flags: str, cwd: Path = ROOT, **more: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "locust", *flags]
     return subprocess.run(
-        command, cwd=cwd, env=plain_environment(), capture_output=True, text=True, timeout=60, check=False
+        command, cwd=cwd, env=plain_environment(**more), capture_output=True, text=True, timeout=60, check=False
     )
 
 
@@ -60,9 +62,9 @@ def test_plain_headless_locust_needs_none_of_our_flags(tmp_path: Path) -> None:
             urls.service,
             "--headless",
             "-u",
-            "10",
+            "24",
             "-r",
-            "10",
+            "24",
             "-t",
             "3s",
         )
@@ -70,6 +72,20 @@ def test_plain_headless_locust_needs_none_of_our_flags(tmp_path: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert "num_requests" in result.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"service"}
+    # Nobody gave a key: each class says it once, and not one request fails for it.
+    assert [result.stderr.count(f"{name} stays out: no API key") for name in ("JobUser", "FeedbackUser")] == [1, 1]
+    assert all(entry["num_failures"] == 0 for entry in json.loads(result.stdout))
+
+
+def test_plain_locust_with_a_key_hands_in_jobs_and_shows_them_in_its_table(tmp_path: Path) -> None:
+    users = str(ROOT / "loadtests" / "job_user.py")
+    flags = ("-f", users, "--headless", "-u", "6", "-r", "6", "-t", "10s", "--json")
+    with service(tmp_path / "service") as urls:
+        result = locust(*flags, "--host", urls.service, cwd=tmp_path, LAB_API_KEY=KEY)
+    assert result.returncode == 0, result.stderr
+    table = {(entry["method"], entry["name"]): entry for entry in json.loads(result.stdout)}
+    assert {("JOB", "job"), ("POST", "/jobs"), ("GET", "/jobs/{id}"), ("POST", "/feedback")} <= set(table)
+    assert all(entry["num_failures"] == 0 for entry in table.values())
 
 
 def test_the_web_page_starts_our_users(tmp_path: Path) -> None:
