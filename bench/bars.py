@@ -37,6 +37,7 @@ BARS = (
     Bar("iris: requests/s, ours / bare constant", "iris", "ours-iris", "constant", _rate, True, 0.60),
     Bar("iris: p99 latency, ours / bare constant", "iris", "ours-iris", "constant", _p99, False, 3.0),
     Bar("forest: requests/s, ours / naive", "forest", "ours-forest", "naive-forest", _rate, True, 12.0),
+    Bar("jobs: accepted and answered/s, ours / textbook", "jobs", "ours-jobs", "textbook-jobs", _rate, True, 5.0),
 )
 
 

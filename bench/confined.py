@@ -1,4 +1,4 @@
-"""`python -m bench.confined CORE PROGRAM ...`: become PROGRAM, on one core, ending when the parent ends."""
+"""`python -m bench.confined CORES PROGRAM ...`: become PROGRAM, on one core (or "0,1"), ending with the parent."""
 
 import ctypes
 import os
@@ -9,10 +9,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    core, *command = sys.argv[1:]
+    cores, *command = sys.argv[1:]
     parent = os.getppid()
     if sys.platform == "linux":
-        os.sched_setaffinity(0, {int(core)})
+        os.sched_setaffinity(0, set(map(int, cores.split(","))))
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before: no signal will come
             sys.exit(1)

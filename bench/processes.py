@@ -38,9 +38,14 @@ def choose_cores() -> Cores:
     return Cores(*usable[:2])
 
 
-def confined(core: int, command: Sequence[str]) -> list[str]:
-    """Return the command that runs `command` on one core, ending with us."""
+def confined(core: int | str, command: Sequence[str]) -> list[str]:
+    """Return the command that runs `command` on one core (or on several, "0,1"), ending with us."""
     return [sys.executable, "-m", "bench.confined", str(core), *command]
+
+
+def bare_environment(own: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a server: few of ours, and its own."""
+    return {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(own)
 
 
 def free_port() -> int:
@@ -77,7 +82,7 @@ def running(
     """
     port = free_port()
     arguments, own = command(port)
-    env = {key: os.environ[key] for key in _INHERITED if key in os.environ} | dict(own)
+    env = bare_environment(own)
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = subprocess.Popen(confined(core, arguments), env=env, stdout=output, stderr=subprocess.STDOUT)
@@ -86,7 +91,7 @@ def running(
         _await_answer(name, process, url, log)
         yield Server(url, psutil.Process(process.pid))
     finally:
-        _end(process)
+        end(process)
 
 
 def _await_answer(name: str, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
@@ -107,7 +112,7 @@ def _await_answer(name: str, process: subprocess.Popen[bytes], url: str, log: Pa
     raise CannotMeasure(f"{name} does not answer at {url} after {START_SECONDS:g} s; its output: {log}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

@@ -3,7 +3,7 @@
 import json
 import platform
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -15,12 +15,19 @@ from rich.table import Table
 
 from bench.bars import Verdict, verdicts
 from bench.contenders import GROUPS
+from bench.queues import QUEUES
 from bench.rounds import Plan, Sample
 
+FULL_PERCENT = 80.0
+"""More than this of a core used by the client of the queues, and it is its speed that was measured."""
 QUIET_PERCENT = 5.0
 """More than this of the two cores used by others, and the absolute figures are those of a busy machine."""
-_PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "scikit-learn", "numpy", "msgspec")
-_CONTENDERS = {one.name: one for group in GROUPS.values() for one in group}
+_PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "scikit-learn", "numpy", "msgspec", "celery",
+             "kafka-python")  # fmt: skip
+_WHAT = {one.name: one.what for group in GROUPS.values() for one in group} | {
+    name: what for one in QUEUES for name, what in one.told.items()
+}
+_FLOODED = frozenset(one.name for one in QUEUES)
 COLUMNS = ("who", "rate/s", "min-max", "p50 ms", "p99 ms", "CPU µs", "CPU %", "MB")
 BAR_COLUMNS = ("bar", "wanted", "median", "min-max", "by CPU", "verdict")
 
@@ -62,14 +69,20 @@ def rows(samples: Sequence[Sample]) -> list[tuple[str, ...]]:
                 name,
                 f"{median(rates):,.0f}",
                 f"{min(rates):,.0f}-{max(rates):,.0f}",
-                f"{median(sample.answers.p50_us for sample in valid) / 1000:.2f}",
-                f"{median(sample.answers.p99_us for sample in valid) / 1000:.2f}",
+                _milliseconds(sample.answers.p50_us for sample in valid),
+                _milliseconds(sample.answers.p99_us for sample in valid),
                 f"{median(sample.cpu_us for sample in valid):,.1f}",
                 f"{median(sample.server_percent for sample in valid):.0f}",
                 f"{max(sample.rss_bytes for sample in valid) / 1e6:.0f}",
             )
         )
     return table
+
+
+def _milliseconds(micros: Iterable[int]) -> str:
+    """Return their median; a flood has no latency, only a backlog."""
+    found = median(micros)
+    return f"{found / 1000:.2f}" if found else "-"
 
 
 def bar_rows(judged: Sequence[Verdict]) -> list[tuple[str, ...]]:
@@ -88,17 +101,28 @@ def bar_rows(judged: Sequence[Verdict]) -> list[tuple[str, ...]]:
 
 def notes(samples: Sequence[Sample]) -> list[str]:
     """Return what a reader must know to understand the figures, and to trust them or not."""
-    said = [f"{name}: {_CONTENDERS[name].what}" for name in dict.fromkeys(sample.contender for sample in samples)]
+    said = [f"{name}: {_WHAT[name]}" for name in dict.fromkeys(sample.contender for sample in samples)]
     said.append("CPU µs: processor time of the server per request")
     said.append("by CPU: a bar's ratio from those, which a busy machine disturbs least")
     invalid = sum(not sample.valid for sample in samples)
     if invalid:
         said.append(f"{invalid} of {len(samples)} samples had refused or broken requests; their rounds do not count")
+    said += _clients(samples)
     strangers = _strangers(samples)
     if strangers > QUIET_PERCENT:
         said.append(
             f"others used {strangers:.0f} % of the two cores: read the ratios and the CPU per request, not the rates"
         )
+    return said
+
+
+def _clients(samples: Sequence[Sample]) -> list[str]:
+    """Return what the client of the flooded queues used, and whether that was the limit."""
+    said = []
+    for name in dict.fromkeys(one.contender for one in samples if one.contender in _FLOODED):
+        used = median(one.load_percent for one in samples if one.contender == name)
+        limit = "; it was the limit: the queue can do more" if used > FULL_PERCENT else ""
+        said.append(f"{name}: its client used {used:.0f} % of a core{limit}")
     return said
 
 
@@ -122,7 +146,8 @@ def write(folder: Path, samples: Sequence[Sample], plan: Plan) -> Path:
 def markdown(samples: Sequence[Sample], plan: Plan) -> str:
     parts = [
         f"# Bench: medians of {_conditions(plan)}",
-        f"{_processor()}, Python {platform.python_version()}, one core for the server and one for wrk.",
+        f"{_processor()}, Python {platform.python_version()}, one core for the server and one for wrk; "
+        "a queue and its client share both.",
         _markdown_table(COLUMNS, rows(samples)),
         _markdown_table(BAR_COLUMNS, bar_rows(verdicts(samples))),
         "\n".join(f"- {note}" for note in notes(samples)),
@@ -141,7 +166,7 @@ def _strangers(samples: Sequence[Sample]) -> float:
 def _table(columns: Sequence[str], body: Sequence[Sequence[str]], title: str) -> Table:
     table = Table(title=title, title_justify="left")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        table.add_column(column, justify="left" if index == 0 else "right", no_wrap=column == COLUMNS[0])
     for row in body:
         colour = {"held": "green", "MISSED": "red"}.get(row[-1])
         table.add_row(*row, style=colour)

@@ -43,6 +43,8 @@ class Sample:
     strangers_percent: float
     """Share of the two cores that neither the server nor the load used, but somebody else did."""
     rss_bytes: int
+    load_percent: float = 0.0
+    """Share of one core that the load used; near 100 it was the load that was measured."""
 
     @property
     def valid(self) -> bool:
@@ -123,11 +125,12 @@ class _Load:
 
     def measured(self, run: _Run, number: int) -> Sample:
         cores = (self._cores.server, self._cores.load)
-        started, busy, server_cpu, load_cpu = time.monotonic(), _busy(cores), run.server.cpu_seconds(), _children_cpu()
+        started, busy = time.monotonic(), busy_seconds(cores)
+        server_cpu, load_cpu = run.server.cpu_seconds(), _children_cpu()
         answers = self.drive(run, self._plan.seconds)
         elapsed = time.monotonic() - started
         server_used, load_used = run.server.cpu_seconds() - server_cpu, _children_cpu() - load_cpu
-        strangers = max(0.0, _busy(cores) - busy - server_used - load_used)
+        strangers = max(0.0, busy_seconds(cores) - busy - server_used - load_used)
         return Sample(
             run.contender.name,
             number,
@@ -136,10 +139,11 @@ class _Load:
             server_percent=100 * server_used / answers.seconds,
             strangers_percent=100 * strangers / (2 * elapsed),
             rss_bytes=run.server.rss_bytes(),
+            load_percent=100 * load_used / elapsed,
         )
 
 
-def _busy(cores: Sequence[int]) -> float:
+def busy_seconds(cores: Sequence[int]) -> float:
     """Return the seconds that the cores have worked since boot, those taken by the hypervisor included."""
     times = psutil.cpu_times(percpu=True)
     return sum(sum(times[core]) - times[core].idle - getattr(times[core], "iowait", 0.0) for core in cores)
