@@ -161,12 +161,13 @@ class KafkaCluster(_Reads):
     def start_all(self, numbers: Iterable[int] = (1, 2, 3)) -> None:
         """Start brokers; back in service when this returns, in sync some seconds later."""
         for number in numbers:
-            self._brokers[number].launch()
+            self.launch(number)
         for number in numbers:
             eventually(self._brokers[number].answers, within=90, every=0.2, what=f"broker {number} answers")
 
-    def start(self, number: int) -> None:
-        self.start_all((number,))
+    def launch(self, number: int) -> None:
+        """Start a broker and do not wait for it. It lives as long as the thread that calls this."""
+        self._brokers[number].launch()
 
     def kill(self, number: int) -> None:
         self._brokers[number].kill()
