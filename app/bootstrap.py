@@ -9,12 +9,11 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from app.adapters.allocator import give_large_blocks_back
 from app.adapters.api_keys import FileKeyRing
 from app.adapters.deployments import Deployments
-from app.adapters.feedback_table import FeedbackTable
 from app.adapters.job_store import RedisJobStore
 from app.adapters.kafka_batches import KafkaBatchPublisher
 from app.adapters.kafka_producer import Producers, TopicCounters
@@ -37,6 +36,9 @@ from app.telemetry.application_log import configure_logging
 from app.telemetry.catalogue import CACHE_OUTCOMES, CACHE_TIERS, LOG_OUTCOMES, PUBLISH_OUTCOMES
 from app.telemetry.metrics import Metrics
 from app.telemetry.version_gauges import QueueGauges, TrafficGauges
+
+if TYPE_CHECKING:
+    from app.adapters.feedback_table import FeedbackTable
 
 # A thread that wants the interpreter waits this long at most (seconds): the event loop must not stand behind a model.
 _SWITCH_INTERVAL = 0.0001
@@ -235,7 +237,7 @@ class WorkerServices:
     store: ResultStore
     publisher: Publisher
     producers: Producers
-    feedback_table: FeedbackTable | None
+    feedback_table: "FeedbackTable | None"
     closing: ExitStack
 
 
@@ -271,10 +273,12 @@ def build_worker(settings: Settings) -> WorkerServices:
         )
 
 
-def _feedback_table(settings: Settings) -> FeedbackTable | None:
+def _feedback_table(settings: Settings) -> "FeedbackTable | None":
     """Return the table; None when no database is configured: feedback waits in Kafka then."""
     if not settings.database_url:
         return None
+    from app.adapters.feedback_table import FeedbackTable  # 25 MB of SQL toolkit, which an api never needs
+
     try:
         return FeedbackTable(settings.database_url)
     except ValueError as error:

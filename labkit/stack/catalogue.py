@@ -39,7 +39,7 @@ TRAEFIK = Entry(
     # The second probe goes through the edge to a replica: what users will do.
     probes=("http://{host}:{port[edge-metrics]}/ping", "http://{host}:{port[edge]}/readyz"),
     needs=("api-1", "api-2"),
-    environment={"LAB_API_URLS": "{api_urls}", "GOMEMLIMIT": "256MiB"},
+    environment={"LAB_API_URLS": "{api_urls}", "GOMEMLIMIT": "256MiB", "GOGC": "50"},
     files=(
         ConfigFile(
             source="traefik/traefik.yml",
