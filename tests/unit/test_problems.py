@@ -22,7 +22,8 @@ def test_a_problem_names_its_kind_status_and_request(kind):
 
 
 def test_the_service_blames_itself_only_for_failures_and_its_limits():
-    assert {kind for kind, (status, _) in KINDS.items() if status >= 500} == {"internal", "overloaded", "not-ready"}
+    own = {"internal", "overloaded", "not-ready", "queue-away", "store-away"}
+    assert {kind for kind, (status, _) in KINDS.items() if status >= 500} == own
 
 
 @pytest.mark.parametrize("status", range(400, 600))
