@@ -125,8 +125,12 @@ class KafkaServer(_Reads):
         self.servers = f"127.0.0.1:{self.port}"
         self._broker = _Broker(1, folder, self.port, {1: controller})
 
-    def start(self) -> None:
+    def launch(self) -> None:
+        """Start the broker and do not wait for it. It lives as long as the thread that calls this."""
         self._broker.launch()
+
+    def start(self) -> None:
+        self.launch()
         eventually(self._broker.answers, within=60, every=0.2, what="Kafka answers")
 
     def freeze(self) -> None:
