@@ -6,11 +6,9 @@ from collections.abc import Callable
 from hashlib import sha1
 from typing import Any
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import NoScriptError, RedisError, ResponseError
+from redis.exceptions import NoScriptError, ResponseError
 
+from app.adapters.guarded_redis import FAILURES, GuardedRedis
 from app.core.errors import StoreAway
 from app.core.jobs import JobResult, JobView, decode_result, view
 from app.core.ports import Claim
@@ -18,7 +16,6 @@ from app.core.rows import UNREADABLE
 
 # A failed store is asked again after this time, by one request. Short: without it nothing is accepted or told.
 _PAUSE_SECONDS = 0.25
-_FAILURES = (RedisError, OSError, TimeoutError)
 
 # Times in microseconds. A quota is its theoretical arrival time (GCRA): when the next would be due if they
 # came evenly.
@@ -71,15 +68,12 @@ class RedisJobStore:
 
         `rate` a second and `burst` at once: what one client may claim.
         """
-        self._redis = Redis.from_url(
-            url, socket_timeout=deadline, socket_connect_timeout=deadline, retry=Retry(NoBackoff(), 0)
-        )
+        self._guarded = GuardedRedis(url, deadline, _PAUSE_SECONDS, clock)
+        self._redis = self._guarded.client
         self._deadline = deadline
         self._ttl_ms = round(ttl * 1000)
         self._interval = 1e6 / rate
         self._tolerance = self._interval * burst
-        self._clock = clock
-        self._asked_again_at = 0.0
         self._well = True
         self._waiting: list[tuple[tuple[Any, ...], asyncio.Future[Any]]] = []
         self._sender: asyncio.Task[None] | None = None
@@ -121,7 +115,7 @@ class RedisJobStore:
 
     async def _ask(self, *command: Any) -> Any:
         """Return Redis' answer to one command, sent together with those of all others who ask. Raises StoreAway."""
-        if not self._may_ask():
+        if not self._guarded.may_ask():
             raise StoreAway("the store of jobs was away a moment ago")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, future))
@@ -129,30 +123,21 @@ class RedisJobStore:
             self._sender = asyncio.create_task(self._send_waiting())
         return await future
 
-    def _may_ask(self) -> bool:
-        """Say yes when Redis is well; when it failed, let one request a second find out whether it is back."""
-        if not self._asked_again_at:
-            return True
-        now = self._clock()
-        if now < self._asked_again_at:
-            return False
-        self._asked_again_at = now + _PAUSE_SECONDS
-        return True
-
     async def _send_waiting(self) -> None:
         while self._waiting:
             sent, self._waiting = self._waiting, []
             try:
                 async with asyncio.timeout(self._deadline):
                     answers = await self._answers([command for command, _ in sent])
-            except _FAILURES as error:
-                await self._failed()
+            except FAILURES as error:
+                self._well = False
+                await self._guarded.failed()
                 # Who came meanwhile would only wait for the same failure.
                 sent += self._waiting
                 self._waiting = []
                 answers = [error] * len(sent)
             else:
-                self._asked_again_at = 0.0
+                self._guarded.succeeded()
                 self._well = not any(isinstance(answer, Exception) for answer in answers)
             for (_, future), answer in zip(sent, answers, strict=True):
                 if future.done():  # nobody waits for it any more
@@ -183,13 +168,6 @@ class RedisJobStore:
             if isinstance(answer, Exception) and not isinstance(answer, ResponseError):
                 raise answer
         return answers
-
-    async def _failed(self) -> None:
-        self._well = False
-        self._asked_again_at = self._clock() + _PAUSE_SECONDS
-        # The other connections are as dead, but would be found so one by one, with a pause for each.
-        with contextlib.suppress(*_FAILURES):
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
 
 
 def _record_key(ident: str) -> str:

@@ -1,16 +1,12 @@
 """The cache tier in Redis: one MGET for all who wait, a deadline, and a breaker, so that it can only ever help."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from hashlib import blake2b
 
 import msgspec
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
 
+from app.adapters.guarded_redis import FAILURES, GuardedRedis
 from app.core.ports import Adds, CachedAnswer
 from app.core.rows import UNREADABLE
 
@@ -21,7 +17,6 @@ _MOST_PENDING_WRITES = 1024
 
 _decode = msgspec.msgpack.Decoder(CachedAnswer).decode
 _encode = msgspec.msgpack.Encoder().encode
-_FAILURES = (RedisError, OSError, TimeoutError)
 
 
 class RedisCache:
@@ -34,14 +29,11 @@ class RedisCache:
 
         `counters` by outcome: hit, miss, stored, skipped, error.
         """
-        self._redis = Redis.from_url(
-            url, socket_timeout=deadline, socket_connect_timeout=deadline, retry=Retry(NoBackoff(), 0)
-        )
+        self._guarded = GuardedRedis(url, deadline, _PAUSE_SECONDS, clock)
+        self._redis = self._guarded.client
         self._deadline = deadline
         self._ttl_ms = round(ttl * 1000)
         self._count = counters
-        self._clock = clock
-        self._asked_again_at = 0.0
         self._wanted: dict[bytes, asyncio.Future[CachedAnswer | None]] = {}
         self._unwritten: dict[bytes, CachedAnswer] = {}
         self._reader: asyncio.Task[None] | None = None
@@ -49,7 +41,7 @@ class RedisCache:
 
     async def find(self, key: bytes) -> CachedAnswer | None:
         """Return the entry, or None when there is none, Redis is away, or it is slower than the deadline."""
-        if not self._may_ask():
+        if not self._guarded.may_ask():
             self._count["skipped"].add()
             return None
         future = self._wanted.get(key)
@@ -63,7 +55,7 @@ class RedisCache:
 
     def store(self, key: bytes, entry: CachedAnswer) -> None:
         """Write soon, in one pipeline with others; skipped and counted when Redis is away or too many wait."""
-        if self._clock() < self._asked_again_at or len(self._unwritten) >= _MOST_PENDING_WRITES:
+        if self._guarded.resting or len(self._unwritten) >= _MOST_PENDING_WRITES:
             self._count["skipped"].add()
             return
         self._unwritten[key] = entry
@@ -73,7 +65,7 @@ class RedisCache:
     @property
     def well(self) -> bool:
         """Whether the last command succeeded (true before the first)."""
-        return not self._asked_again_at
+        return self._guarded.well
 
     async def close(self) -> None:
         for task in (self._reader, self._writer):
@@ -81,27 +73,17 @@ class RedisCache:
                 task.cancel()
         await self._redis.aclose()
 
-    def _may_ask(self) -> bool:
-        """Say yes when Redis is well; when it failed, let one request a second find out whether it is back."""
-        if not self._asked_again_at:
-            return True
-        now = self._clock()
-        if now < self._asked_again_at:
-            return False
-        self._asked_again_at = now + _PAUSE_SECONDS
-        return True
-
     async def _read_wanted(self) -> None:
         while self._wanted:
             wanted, self._wanted = self._wanted, {}
             try:
                 async with asyncio.timeout(self._deadline):
                     values = await self._redis.mget([_redis_key(key) for key in wanted])
-            except _FAILURES:
+            except FAILURES:
                 await self._failed()
                 values = [None] * len(wanted)
             else:
-                self._asked_again_at = 0.0
+                self._guarded.succeeded()
             for future, value in zip(wanted.values(), values, strict=True):
                 future.set_result(_read(value))
 
@@ -114,17 +96,14 @@ class RedisCache:
             try:
                 async with asyncio.timeout(self._deadline):
                     await pipeline.execute()
-            except _FAILURES:
+            except FAILURES:
                 await self._failed()
             else:
                 self._count["stored"].add(len(entries))
 
     async def _failed(self) -> None:
         self._count["error"].add()
-        self._asked_again_at = self._clock() + _PAUSE_SECONDS
-        # The other connections are as dead, but would be found so one by one, with a pause for each.
-        with contextlib.suppress(*_FAILURES):
-            await self._redis.connection_pool.disconnect(inuse_connections=False)
+        await self._guarded.failed()
 
 
 def _redis_key(key: bytes) -> bytes:
