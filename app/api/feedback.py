@@ -99,7 +99,7 @@ class GiveFeedback(KeyedEndpoint):
                 found = await self._recall.find(request_id)
             if found is not None:
                 return found
-        detail = "no replica remembers this request: only the last few thousand of one small row; send model and data"
+        detail = "no replica remembers this request: only the last few hundred of one small row; send model and data"
         raise RequestRefused("unknown-request", detail)
 
     def _info(self, judged: Recalled) -> ModelInfo:

@@ -26,7 +26,7 @@ from app.telemetry.request_id import request_id
 
 _log = logging.getLogger("app.api")
 KEY_HEADER = b"x-api-key"
-# Seconds; a store or a queue that was away is asked again about once a second.
+# Seconds; by then a store or a queue that was away has been asked again.
 _COME_BACK = 1
 
 

@@ -62,7 +62,7 @@ class FeedbackBody(BaseModel):
         int | float | str, Field(description="Class index or label name; a finite number for a regressor.")
     ]
     request_id: Annotated[
-        str | None, Field(description="X-Request-ID of the prediction, of one row; the last few thousand are known.")
+        str | None, Field(description="X-Request-ID of the prediction, of one row; the last few hundred are known.")
     ] = None
     model: str | None = None
     data: Annotated[list[Row] | list[str] | None, Field(min_length=1, max_length=1)] = None
