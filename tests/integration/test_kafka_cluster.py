@@ -15,6 +15,9 @@ from tests.kafka_server import KafkaCluster, running_cluster
 
 pytestmark = pytest.mark.faults
 
+# A follower's fetch waits so long at the leader (seconds; replica.fetch.wait.max.ms, Kafka's default).
+_LONGEST_FETCH = 0.5
+
 STRIKES: dict[str, tuple[Callable[[KafkaCluster, int], None], Callable[[KafkaCluster, int], None]]] = {
     "killed": (KafkaCluster.kill, KafkaCluster.launch),
     "frozen": (KafkaCluster.freeze, KafkaCluster.thaw),
@@ -71,6 +74,7 @@ async def in_need(cluster: KafkaCluster, value: bytes, acks: str | int) -> bool:
         others = {1, 2, 3} - {leader}
         for number in others:
             cluster.freeze(number)
+        await asyncio.sleep(2 * _LONGEST_FETCH)  # else the fetch that a follower has waiting takes the message along
         acknowledged = await publishes(log, key=CLIENTS[0], value=value)
     cluster.kill(leader)
     for number in others:
