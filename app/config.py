@@ -99,6 +99,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_log: bool = True
     metrics: bool = True
     access_log_buffer: int = 65536
+    # Where logs go beside stdout: udp://HOST:PORT of a GELF input; empty: nowhere.
+    gelf_url: str = ""
+
+    # The collector: where it listens for GELF (UDP and TCP), which log file of the edge it follows, where it writes.
+    gelf_host: str = "127.0.0.1"
+    gelf_port: int = 12201
+    follow_file: str = ""
+    # Exactly one of the two: a folder of SQLite files, or a URL of Elasticsearch.
+    logs_dir: str = ""
+    elasticsearch_url: str = ""
+    # The most that the store may take; the oldest records go first.
+    logs_bytes: int = 256 << 20
+    # Records that wait in memory while the store is away.
+    collector_buffer: int = 50_000
     log_level: str = "INFO"
 
 

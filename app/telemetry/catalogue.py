@@ -89,6 +89,14 @@ CATALOGUE: Final = (
     Metric("consumer_lag_records", Kind.GAUGE, "Messages behind the end of a partition.", ("topic", "partition")),
     Metric("feedback_total", Kind.COUNTER, "Feedback stored, by what it says of the prediction.", ("model", "verdict")),
     Metric("log_records_total", Kind.COUNTER, "Log records by sink and fate.", ("sink", "outcome")),
+    Metric("gelf_received_total", Kind.COUNTER, "Whole GELF messages received.", ("transport",)),
+    Metric("gelf_rejected_total", Kind.COUNTER, "Messages received that are no GELF.", ("transport", "reason")),
+    Metric("gelf_socket_drops_total", Kind.COUNTER, "Datagrams that the kernel had no room for."),
+    Metric("log_documents_total", Kind.COUNTER, "Log records by store and fate.", ("store", "outcome")),
+    Metric("log_store_retries_total", Kind.COUNTER, "Writes to the store tried again.", ("store",)),
+    Metric("log_store_write_seconds", Kind.HISTOGRAM, "One bulk write to the store.", ("store",), LATENCY_BUCKETS),
+    Metric("log_store_bytes", Kind.GAUGE, "Size of the store of logs.", ("store",)),
+    Metric("collector_queue_records", Kind.GAUGE, "Log records that wait for the store."),
 )
 
 BY_NAME: Final = {metric.name: metric for metric in CATALOGUE}
@@ -98,7 +106,13 @@ SHED_REASONS: Final = ("in_flight", "queue", "draining")
 PREDICTION_OUTCOMES: Final = ("computed", "cached", "invalid", "shed", "failed")
 CACHE_TIERS: Final = ("process", "redis")
 CACHE_OUTCOMES: Final = ("hit", "miss", "stored", "skipped", "error")
+LOG_SINKS: Final = ("stdout", "gelf")
 LOG_OUTCOMES: Final = ("written", "dropped", "failed")
+GELF_TRANSPORTS: Final = ("udp", "tcp", "file")
+GELF_REJECTIONS: Final = ("unreadable", "not-gelf", "too-large", "incomplete")
+LOG_STORES: Final = ("sqlite", "elasticsearch")
+# "dropped": no room while the store was away; "rejected": the store will never take it.
+DOCUMENT_OUTCOMES: Final = ("stored", "dropped", "rejected")
 # "duplicate": delivered again, answered before; the first answer stands.
 JOB_OUTCOMES: Final = ("done", "failed", "duplicate", "unreadable")
 PUBLISH_OUTCOMES: Final = ("acknowledged", "failed")

@@ -1,0 +1,1 @@
+"""From GELF to a store of logs: receive, decode, write in bulk."""
