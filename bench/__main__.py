@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     terminal, progress = Console(), Console(stderr=True)
     groups = [options.only] if options.only else [*GROUPS, JOBS]
-    contenders = [contender for group in groups for contender in GROUPS.get(group, ())]
+    contenders = list(dict.fromkeys(contender for group in groups for contender in GROUPS.get(group, ())))
     plan = Plan(options.rounds, options.seconds, options.connections)
     try:
         with progress.status("starting") as line:

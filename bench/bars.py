@@ -15,6 +15,10 @@ def _p99(sample: Sample) -> float:
     return float(sample.answers.p99_us)
 
 
+def _cpu(sample: Sample) -> float:
+    return sample.cpu_us
+
+
 @dataclass(frozen=True)
 class Bar:
     """The median over the rounds of `over` / `under` must be at least (or at most) `limit`."""
@@ -36,6 +40,8 @@ BARS = (
     Bar("iris: requests/s, ours / naive", "iris", "ours-iris", "naive-iris", _rate, True, 10.0),
     Bar("iris: requests/s, ours / bare constant", "iris", "ours-iris", "constant", _rate, True, 0.60),
     Bar("iris: p99 latency, ours / bare constant", "iris", "ours-iris", "constant", _p99, False, 3.0),
+    Bar("telemetry: CPU per request, all on / all off", "telemetry", "ours-iris", "silent-iris", _cpu, False, 1.15),
+    Bar("scrapes: p99 latency, 50 scrapers / none", "scrapes", "scraped-iris", "ours-iris", _p99, False, 1.10),
     Bar("forest: requests/s, ours / naive", "forest", "ours-forest", "naive-forest", _rate, True, 12.0),
     Bar("jobs: accepted and answered/s, ours / textbook", "jobs", "ours-jobs", "textbook-jobs", _rate, True, 5.0),
 )

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bench.bodies import iris_bodies, wine_bodies
@@ -22,6 +22,10 @@ class Contender:
     command: Callable[[Path, int], Command]
     """Arguments and variables, for a models folder and a port."""
     predicts: bool = True
+    gelf: bool = False
+    """Whether its log records go to a receiver too, which runs on the load's core."""
+    scrapers: int = 0
+    """How many read its metrics while it is measured."""
 
 
 def _yardstick(*arguments: str) -> Callable[[Path, int], Command]:
@@ -35,6 +39,11 @@ def _service(models: Path, port: int) -> Command:
     """Everything on, as `lab up` starts it, but for Redis: no request here is one that a cache could answer."""
     env = {"LAB_API_PORT": str(port), "LAB_METRICS_PORT": str(free_port()), "LAB_MODELS_DIR": str(models)}
     return [sys.executable, "-m", "app.api"], env
+
+
+def _silent_service(models: Path, port: int) -> Command:
+    arguments, own = _service(models, port)
+    return arguments, {**own, "LAB_ACCESS_LOG": "false", "LAB_METRICS": "false"}
 
 
 CONSTANT = Contender(
@@ -58,6 +67,20 @@ OURS_IRIS = Contender(
     path="/predict",
     bodies=iris_bodies,
     command=_service,
+    gelf=True,
+)
+SILENT_IRIS = Contender(
+    name="silent-iris",
+    what="the service, no metrics, no access log",
+    path="/predict",
+    bodies=iris_bodies,
+    command=_silent_service,
+)
+SCRAPED_IRIS = replace(
+    OURS_IRIS,
+    name="scraped-iris",
+    what="the service, all telemetry on, scraped by 50 at the same moment of each second",
+    scrapers=50,
 )
 NAIVE_FOREST = Contender(
     name="naive-forest",
@@ -72,6 +95,12 @@ OURS_FOREST = Contender(
     path="/models/forest/predict",
     bodies=wine_bodies,
     command=_service,
+    gelf=True,
 )
-GROUPS = {"iris": (CONSTANT, NAIVE_IRIS, OURS_IRIS), "forest": (NAIVE_FOREST, OURS_FOREST)}
+GROUPS = {
+    "iris": (CONSTANT, NAIVE_IRIS, OURS_IRIS),
+    "telemetry": (SILENT_IRIS, OURS_IRIS),
+    "scrapes": (OURS_IRIS, SCRAPED_IRIS),
+    "forest": (NAIVE_FOREST, OURS_FOREST),
+}
 """Who is measured together, by the word for `--only`."""

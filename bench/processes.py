@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -67,6 +68,10 @@ class Server:
         times = self.process.cpu_times()
         return times.user + times.system
 
+    def metrics_port(self) -> int:
+        """Return where it shows its metrics."""
+        return int(self.process.environ()["LAB_METRICS_PORT"])
+
     def rss_bytes(self) -> int:
         size: int = self.process.memory_info().rss
         return size
@@ -112,7 +117,7 @@ def _await_answer(name: str, process: subprocess.Popen[bytes], url: str, log: Pa
     raise CannotMeasure(f"{name} does not answer at {url} after {START_SECONDS:g} s; its output: {log}")
 
 
-def end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     process.terminate()
     try:
         process.wait(STOP_SECONDS)

@@ -12,8 +12,8 @@ from typing import Any
 
 import psutil
 
-from bench import agreement, bodies, processes, wrk
-from bench.contenders import Contender
+from bench import agreement, bodies, companions, processes, wrk
+from bench.contenders import Command, Contender
 from bench.processes import Cores, Server
 
 WARM_UP_SECONDS = 1
@@ -59,11 +59,11 @@ def measure(contenders: Sequence[Contender], plan: Plan, models: Path, cores: Co
     program = wrk.find()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as opened:
         runs: list[_Run] = []
+        sink = opened.enter_context(companions.log_sink(cores.load)) if any(one.gelf for one in contenders) else ""
         for contender in contenders:
             say(f"starting {contender.name}")
-            server = opened.enter_context(
-                processes.running(contender.name, partial(contender.command, models), cores.server, Path(folder))
-            )
+            command = partial(_command, contender, models, sink)
+            server = opened.enter_context(processes.running(contender.name, command, cores.server, Path(folder)))
             texts = bodies.write(contender.bodies(), Path(folder) / f"{contender.name}.bodies")
             runs.append(_Run(contender, server, texts))
         _require_agreement(runs, say)
@@ -72,6 +72,11 @@ def measure(contenders: Sequence[Contender], plan: Plan, models: Path, cores: Co
             say(f"warming up {run.contender.name}")
             load.drive(run, WARM_UP_SECONDS)
         return list(_rounds(runs, load, plan, say))
+
+
+def _command(contender: Contender, models: Path, sink: str, port: int) -> Command:
+    arguments, own = contender.command(models, port)
+    return arguments, {**own, "LAB_GELF_URL": sink} if contender.gelf else own
 
 
 @dataclass(frozen=True)
@@ -124,6 +129,12 @@ class _Load:
         )
 
     def measured(self, run: _Run, number: int) -> Sample:
+        if not run.contender.scrapers:
+            return self._measured(run, number)
+        with companions.scrapers(self._cores.load, run.server.metrics_port(), run.contender.scrapers):
+            return self._measured(run, number)
+
+    def _measured(self, run: _Run, number: int) -> Sample:
         cores = (self._cores.server, self._cores.load)
         started, busy = time.monotonic(), busy_seconds(cores)
         server_cpu, load_cpu = run.server.cpu_seconds(), _children_cpu()

@@ -24,7 +24,18 @@ def by_name(samples):
     return {verdict.bar.name: verdict for verdict in verdicts(samples)}
 
 
-OVER_NAIVE, OVER_CONSTANT, P99, FOREST, JOBS = (bar.name for bar in BARS)
+OVER_NAIVE, OVER_CONSTANT, P99, TELEMETRY, SCRAPES, FOREST, JOBS = (
+    next(bar.name for bar in BARS if bar.name.startswith(start))
+    for start in (
+        "iris: requests/s, ours / naive",
+        "iris: requests/s, ours / bare",
+        "iris: p99",
+        "telemetry",
+        "scrapes",
+        "forest",
+        "jobs",
+    )
+)
 
 
 def test_the_median_of_the_rounds_decides_not_their_mean_or_their_best():
@@ -42,6 +53,17 @@ def test_a_bar_is_held_when_it_is_just_reached(rate, held):
 @pytest.mark.parametrize(("p99_us", "held"), [(3000, True), (3001, False)])
 def test_a_latency_is_to_be_at_most_its_limit(p99_us, held):
     assert by_name(iris(1, 15_000, p99_us=p99_us))[P99].held is held
+
+
+@pytest.mark.parametrize(("cpu_us", "held"), [(23.0, True), (23.1, False)])
+def test_telemetry_is_judged_by_processor_time_not_by_rate(cpu_us, held):
+    pair = [sample("silent-iris", 1, 30_000, cpu_us=20.0), sample("ours-iris", 1, 10_000, cpu_us=cpu_us)]
+    assert by_name(pair)[TELEMETRY].held is held
+
+
+def test_scrapes_are_judged_by_the_latency_beside_them():
+    pair = [sample("ours-iris", 1, 9_000, p99_us=1000), sample("scraped-iris", 1, 9_000, p99_us=1101)]
+    assert not by_name(pair)[SCRAPES].held
 
 
 def test_ratios_are_taken_within_a_round_so_a_slow_minute_of_the_machine_says_nothing():
