@@ -9,12 +9,12 @@ from collections.abc import Iterator
 import uvicorn
 
 from app.api.application import create
-from app.api.exchange import App, Receive, Scope, Send
+from app.api.exchange import App
+from app.api.exposition import exposition_app
 from app.api.protocol import LabProtocol, close_slow_heads
 from app.api.readiness import ReadinessState
 from app.bootstrap import build
 from app.config import Settings
-from app.telemetry.metrics import CONTENT_TYPE, Metrics
 
 
 class PortTaken(Exception):
@@ -38,7 +38,7 @@ async def serve(settings: Settings) -> None:
         services = await build(settings)
         try:
             app, readiness = create(services)
-            api, metrics = Server(configuration(app)), Server(configuration(_exposition(services.metrics)))
+            api, metrics = Server(configuration(app)), Server(configuration(exposition_app(services.metrics)))
             _drain_on_signal(api, metrics, readiness, settings.drain_seconds)
             async with asyncio.TaskGroup() as tasks:
                 guard = tasks.create_task(close_slow_heads(api.server_state.connections, settings.head_timeout))
@@ -85,19 +85,6 @@ def _drain_on_signal(api: Server, metrics: Server, readiness: ReadinessState, dr
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, begin)
-
-
-def _exposition(metrics: Metrics) -> App:
-    headers = [(b"content-type", CONTENT_TYPE.encode())]
-
-    async def app(scope: Scope, _receive: Receive, send: Send) -> None:
-        found = scope["path"] == "/metrics" and scope["method"] in ("GET", "HEAD")
-        body = metrics.exposition() if found else b"the metrics are at /metrics\n"
-        length = (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": 200 if found else 404, "headers": [*headers, length]})
-        await send({"type": "http.response.body", "body": body})
-
-    return app
 
 
 @contextlib.contextmanager
