@@ -36,6 +36,9 @@ bench: $(VENV)/.dev  ## measure the service against its yardsticks; the table go
 train: $(VENV)/.dev  ## train the models again and write artefacts, cards and manifest
 	@$(BIN)/python -m app.training
 
+dashboards: $(VENV)/.dev  ## write grafana/dashboards from their generator
+	@$(BIN)/python -m grafana.generator $(ARGS)
+
 lock:  ## resolve the dependencies again and write the lock files with their hashes
 	@sh requirements/lock.sh
 
@@ -43,4 +46,4 @@ clean:  ## stop the stack and remove what the targets made
 	@[ ! -x $(BIN)/lab ] || $(BIN)/lab down
 	@rm -rf $(VENV) .lab bench/results tests/artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test test-faults lint bench train lock clean
+.PHONY: help setup demo test test-faults lint bench train dashboards lock clean

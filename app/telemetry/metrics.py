@@ -18,6 +18,9 @@ from app.telemetry.catalogue import BY_NAME, CATALOGUE, Kind, Metric
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
+_go_float: Callable[[float], str] = floatToGoString  # published without types
+
+
 class UnknownMetric(Exception):
     """Code asked for a metric or a label that the catalogue does not list."""
 
@@ -102,7 +105,7 @@ class Metrics:
 
     def _show_gauges(self, metric: Metric, lines: list[str]) -> None:
         for labels, read in list(self._gauges.get(metric.name, {}).items()):
-            lines.append(f"{self._line_starts(metric, labels)[0]}{floatToGoString(read())}\n")
+            lines.append(f"{self._line_starts(metric, labels)[0]}{_go_float(read())}\n")
 
     def _show_histograms(self, metric: Metric, lines: list[str]) -> None:
         for labels, series in list(self._histograms.get(metric.name, {}).items()):
@@ -111,7 +114,7 @@ class Metrics:
             for start, here in zip(buckets, series.counts, strict=True):
                 cumulative += here
                 lines.append(f"{start}{cumulative}\n")
-            lines.append(f"{count}{cumulative}\n{total}{floatToGoString(series.total)}\n")
+            lines.append(f"{count}{cumulative}\n{total}{_go_float(series.total)}\n")
 
     def _line_starts(self, metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
         """Return what stands before the value on each line of a series, put together once."""

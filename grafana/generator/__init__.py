@@ -1,0 +1,1 @@
+"""Dashboards as data: `python -m grafana.generator` writes grafana/dashboards/*.json."""
