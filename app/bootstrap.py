@@ -24,16 +24,16 @@ from app.adapters.recall import RedisRecall
 from app.adapters.redis_cache import RedisCache
 from app.adapters.result_store import RedisResults
 from app.adapters.routes_file import RoutesFile
-from app.config import Settings, WrongSetting
+from app.config import Settings, WrongSetting, gelf_address
 from app.core.lru import LruCache
 from app.core.ports import AnswerCache, CachedAnswer, JobStore, KeyRing, MessageLog, Publisher, Recall, ResultStore
 from app.core.recent import Recent
 from app.core.registry import Registry, Served
 from app.core.serving import AnyKernel, HeavyModel, LightModel, ServedModel
 from app.core.topics import DEAD_LETTERS, FEEDBACK, JOBS, RESULTS
-from app.telemetry.access_log import AccessLog, LogCounters, NoLog
-from app.telemetry.application_log import configure_logging
-from app.telemetry.catalogue import CACHE_OUTCOMES, CACHE_TIERS, LOG_OUTCOMES, PUBLISH_OUTCOMES
+from app.telemetry.catalogue import CACHE_OUTCOMES, CACHE_TIERS, PUBLISH_OUTCOMES
+from app.telemetry.event_log import EventLog, NoLog
+from app.telemetry.logs import Logs
 from app.telemetry.metrics import Metrics
 from app.telemetry.version_gauges import QueueGauges, TrafficGauges
 
@@ -54,7 +54,7 @@ class Services:
 
     settings: Settings
     metrics: Metrics
-    access_log: AccessLog | NoLog
+    access_log: EventLog | NoLog
     registry: Registry[ServedModel]
     deployments: Deployments[ServedModel]
     shared_cache: AnswerCache | None
@@ -76,13 +76,12 @@ async def build(settings: Settings, kernels: list[AnyKernel] | None = None) -> S
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
     give_large_blocks_back()
-    configure_logging(settings.log_level, settings.replica)
-    if kernels is None:
-        kernels = list(load(Path(settings.models_dir)))
     metrics = Metrics()
     async with AsyncExitStack() as opened:
-        access_log = _access_log(settings, metrics)
-        opened.callback(access_log.close)
+        logs = build_logs(settings, metrics)
+        opened.callback(logs.close)
+        if kernels is None:
+            kernels = list(load(Path(settings.models_dir)))
         executor = ThreadPoolExecutor(1, thread_name_prefix="inference")
         opened.callback(executor.shutdown, cancel_futures=True)
         shared = _shared_cache(settings, metrics)
@@ -115,7 +114,7 @@ async def build(settings: Settings, kernels: list[AnyKernel] | None = None) -> S
         return Services(
             settings,
             metrics,
-            access_log,
+            logs.events if settings.access_log else NoLog(),
             registry,
             deployments,
             shared,
@@ -169,11 +168,10 @@ def _served(
     return HeavyModel(info, perf_counter, batcher, local, shared)
 
 
-def _access_log(settings: Settings, metrics: Metrics) -> AccessLog | NoLog:
-    if not settings.access_log:
-        return NoLog()
-    counters = LogCounters(*(metrics.counter("log_records_total", "stdout", fate) for fate in LOG_OUTCOMES))
-    return AccessLog(sys.stdout.fileno(), settings.access_log_buffer, counters)
+def build_logs(settings: Settings, metrics: Metrics) -> Logs:
+    """Return the logs of a process, open."""
+    stdout, gelf = sys.stdout.fileno(), gelf_address(settings.gelf_url)
+    return Logs(metrics, settings.replica, settings.log_level, settings.access_log_buffer, stdout, gelf)
 
 
 def _shared_cache(settings: Settings, metrics: Metrics) -> RedisCache | None:
@@ -232,6 +230,7 @@ class WorkerServices:
 
     settings: Settings
     metrics: Metrics
+    events: EventLog | NoLog
     registry: Registry[AnyKernel]
     deployments: Deployments[AnyKernel]
     store: ResultStore
@@ -250,13 +249,14 @@ def build_worker(settings: Settings) -> WorkerServices:
         if not value:
             raise WrongSetting(f"{variable} is not set: a worker needs Kafka and the store of jobs")
     give_large_blocks_back()
-    configure_logging(settings.log_level, settings.replica)
     # Of every join and every attempt to connect it says a dozen things; what they mean for us the worker logs itself.
     logging.getLogger("kafka").setLevel("CRITICAL")
     metrics = Metrics()
-    registry: Registry[AnyKernel] = Registry(load(Path(settings.models_dir)), settings.canary)
-    deployments = build_deployments(settings, metrics, registry, lambda kernel: kernel)
     with ExitStack() as opened:
+        logs = build_logs(settings, metrics)
+        opened.callback(logs.close)
+        registry: Registry[AnyKernel] = Registry(load(Path(settings.models_dir)), settings.canary)
+        deployments = build_deployments(settings, metrics, registry, lambda kernel: kernel)
         store = RedisResults(settings.store_url, settings.store_deadline, settings.result_ttl)
         opened.callback(store.close)
         producers = _producers(settings)
@@ -269,7 +269,16 @@ def build_worker(settings: Settings) -> WorkerServices:
         gc.collect()
         gc.freeze()
         return WorkerServices(
-            settings, metrics, registry, deployments, store, publisher, producers, table, opened.pop_all()
+            settings,
+            metrics,
+            logs.events if settings.access_log else NoLog(),
+            registry,
+            deployments,
+            store,
+            publisher,
+            producers,
+            table,
+            opened.pop_all(),
         )
 
 

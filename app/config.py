@@ -33,10 +33,13 @@ _POSITIVE = (
     "job_burst",
     "worker_batch",
     "retry_seconds",
+    "logs_bytes",
+    "collector_buffer",
 )
 
 
 _SERVER = re.compile(r"[^\s:,/]+:[0-9]{1,5}|\[[0-9a-fA-F:]+\]:[0-9]{1,5}").fullmatch
+_GELF = re.compile(r"udp://([^\s:,/@]+|\[[0-9a-fA-F:]+\]):([0-9]{1,5})").fullmatch
 
 
 class WrongSetting(Exception):
@@ -144,8 +147,18 @@ def known_variables() -> list[str]:
     return [PREFIX + field.upper() for field in Settings.__struct_fields__]
 
 
+def gelf_address(url: str) -> tuple[str, int] | None:
+    """Return host and port of a LAB_GELF_URL, None for an empty one. Raises WrongSetting."""
+    if not url:
+        return None
+    found = _GELF(url)
+    if found is None or not 1 <= int(found[2]) <= 65535:
+        raise WrongSetting(f"LAB_GELF_URL={url!r}: give udp://HOST:PORT, such as udp://127.0.0.1:12201")
+    return found[1].strip("[]"), int(found[2])
+
+
 def _check_ranges(settings: Settings) -> None:
-    for field in ("api_port", "metrics_port"):
+    for field in ("api_port", "metrics_port", "gelf_port"):
         port = getattr(settings, field)
         if not 1 <= port <= 65535:
             raise WrongSetting(f"{PREFIX}{field.upper()}={port}: a port is 1 to 65535")
@@ -153,6 +166,7 @@ def _check_ranges(settings: Settings) -> None:
         url = getattr(settings, field)
         if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise WrongSetting(f"{PREFIX}{field.upper()}={url!r}: give a URL such as redis://127.0.0.1:6379/0")
+    gelf_address(settings.gelf_url)
     for server in settings.kafka.split(",") if settings.kafka else ():
         if not _SERVER(server):
             raise WrongSetting(f"LAB_KAFKA={settings.kafka!r}: {server!r} is not HOST:PORT; separate several by commas")

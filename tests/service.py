@@ -18,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.eventually import eventually
 
 ROOT = Path(__file__).parents[1]
+# Within a text the quotation marks would be escaped.
+_REQUEST_RECORD = b'"_event":"request"'
 # PR_SET_PDEATHSIG (Linux) survives exec: whatever happens to pytest, the kernel ends the program. Not done in a
 # preexec_fn, which Python warns of where there are threads.
 _BOUND_TO_PARENT = """
@@ -156,19 +158,21 @@ class Service:
         return Scrape(answer.body.decode())
 
     def settled(self) -> Scrape:
-        """Return a scrape taken when no request is under way and every log record has met its fate."""
+        """Return a scrape taken when no request is under way and every one is in the log."""
 
         def quiet() -> Scrape | None:
             scrape = self.scrape()
-            answered, logged = scrape.total("http_requests_total"), scrape.total("log_records_total")
-            return scrape if not scrape.total("http_requests_in_flight") and answered == logged else None
+            lines, written = self.log.read_bytes(), scrape.total("log_records_total", sink="stdout", outcome="written")
+            logged = lines.count(_REQUEST_RECORD) == scrape.total("http_requests_total")
+            whole = lines.count(b"\n") == written
+            return scrape if logged and whole and not scrape.total("http_requests_in_flight") else None
 
         return eventually(quiet, what="all requests are answered and logged")
 
     def records(self) -> list[dict[str, Any]]:
         """Return the access log's records, oldest first."""
         lines = self.log.read_bytes().splitlines()
-        return [record for record in map(json.loads, lines) if record["event"] == "request"]
+        return [record for record in map(json.loads, lines) if record["_event"] == "request"]
 
     def resident_bytes(self) -> int:
         return int(psutil.Process(self.pid).memory_info().rss)

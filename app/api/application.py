@@ -24,7 +24,6 @@ from app.core.errors import RequestRefused, UnknownModel
 from app.telemetry.request_id import new_request_id, request_id
 
 _log = logging.getLogger("app.api")
-_UNMATCHED = "other"
 
 
 class Observed:
@@ -56,7 +55,7 @@ class Observed:
         try:
             await self._app(routed, receive, send_observed)
         except Exception:
-            _log.exception("request %s to %s failed", request.decode(), scope["path"][:256])
+            _log.exception("request to %s failed", scope["path"][:256], extra={"request_id": request.decode()})
             if not status:
                 response = _problem_response(request, "internal", "the service failed; its log has the reason")
                 await response(scope, receive, send_observed)
@@ -66,7 +65,9 @@ class Observed:
 
     def _meter(self, scope: Scope) -> RouteMeter:
         """Return the meter of the route template that matched; all that match none are one."""
-        template = getattr(scope.get("route"), "path", _UNMATCHED)
+        template = getattr(scope.get("route"), "path", None)
+        if template is None:
+            return self._exchange.unmatched
         meter = self._meters.get(template)
         if meter is None:
             meter = self._meters[template] = self._exchange.meter(template)
@@ -81,7 +82,6 @@ class Application:
         self._find_keyed = keyed.get
         self._framework = framework
         self._exchange = exchange
-        self._unreadable = exchange.meter(_UNMATCHED)
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         path = scope["path"]
@@ -96,7 +96,7 @@ class Application:
         headers += [*standard_headers(request, NO_VERSION.encode(), 0.0), (b"connection", b"close")]
         lines = [b"HTTP/1.1 %d %b" % (status, HTTPStatus(status).phrase.encode())]
         lines += [b"%b: %b" % header for header in headers]
-        self._exchange.finish({"method": "", "path": ""}, self._unreadable, status, 0.0, request.decode())
+        self._exchange.finish({"method": "", "path": "-"}, self._exchange.unmatched, status, 0.0, request.decode())
         return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
@@ -133,6 +133,7 @@ def create(services: Services) -> tuple[Application, ReadinessState]:
     )
     readiness = ReadinessState(services.shared_cache, services.message_log, services.job_store)
     framework = framework_app(services, readiness)
+    exchange.declare(framework.openapi()["paths"])
     paths = PredictPaths(services.registry, exchange, services.metrics, settings.max_rows, services.recent)
     services.deployments.tell(paths)
     keyed = KeyedPaths(services, exchange)

@@ -1,15 +1,16 @@
 """One HTTP exchange on the fast path: what every endpoint shares from the first byte to the log record."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final
 
 from app.api.problems import CONTENT_TYPE as PROBLEM
 from app.api.problems import problem
 from app.api.protocol import Cycle
 from app.core.errors import RequestRefused, Shed
-from app.telemetry.access_log import AccessLog, NoLog, Record, now
 from app.telemetry.catalogue import SHED_REASONS
+from app.telemetry.event_log import EventLog, NoLog
+from app.telemetry.events import ERROR, INFO, VERSION, Request, now
 from app.telemetry.metrics import Counter, Metrics
 
 Scope = MutableMapping[str, Any]
@@ -23,6 +24,9 @@ JSON: Final = (b"content-type", b"application/json")
 _PROBLEM: Final = (b"content-type", PROBLEM)
 _METHODS: Final = frozenset(("GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"))
 NO_VERSION: Final = "none"
+# The route of all requests that no route is for: an unknown path, or a method that the path does not take.
+UNMATCHED: Final = "other"
+_UNMATCHED_METHODS: Final = frozenset(("GET", "POST"))
 # Nobody receives it; it stands in metrics and log, as servers commonly write it (nginx).
 CLIENT_CLOSED_REQUEST: Final = 499
 
@@ -61,7 +65,7 @@ class Exchange:
     def __init__(
         self,
         metrics: Metrics,
-        access_log: AccessLog | NoLog,
+        access_log: EventLog | NoLog,
         *,
         replica: str,
         max_in_flight: int,
@@ -80,10 +84,20 @@ class Exchange:
         self._replica = replica
         self._metered = metered
         self._shed = {reason: metrics.counter("http_requests_shed_total", reason) for reason in SHED_REASONS}
+        self.unmatched = self.meter(UNMATCHED)
         metrics.gauge("http_requests_in_flight", lambda: self.in_flight + self.keyed_in_flight)
 
     def meter(self, route: str) -> RouteMeter:
         return RouteMeter(self._metrics, route)
+
+    def declare(self, routes: Mapping[str, Iterable[str]]) -> None:
+        """Show the service time of every route (by template, its methods) from the start.
+
+        A client can make up paths and methods as it likes: all that it adds are a few statuses.
+        """
+        for route, methods in {**routes, UNMATCHED: (*_UNMATCHED_METHODS, "OTHER")}.items():
+            for method in methods:
+                self._metrics.histogram("http_request_duration_seconds", method.upper(), route)
 
     async def body(self, scope: Scope, receive: Receive, cycle: Cycle | None) -> bytes:
         """Return the whole body. Raises RequestRefused (too large, too slow) or ClientGone."""
@@ -149,20 +163,24 @@ class Exchange:
     ) -> None:
         """Count and log one answered request."""
         method = scope["method"]
-        if method not in _METHODS:
+        if status == 405:
+            meter = self.unmatched
+        if method not in (_UNMATCHED_METHODS if meter is self.unmatched else _METHODS):
             method = "OTHER"
         if self._metered:
             meter.record(method, status, seconds)
+        path = scope["path"][:256]
         self._append(
-            Record(
-                now(),
-                "INFO" if status < 500 else "ERROR",
-                "request",
+            Request(
+                VERSION,
                 self._replica,
+                f"{method} {path} {status}",
+                now(),
+                INFO if status < 500 else ERROR,
                 request_id,
                 method,
                 meter.route,
-                scope["path"][:256],
+                path,
                 status,
                 int(seconds * 1e6),
                 model,

@@ -127,7 +127,8 @@ class KeyedEndpoint(ABC):
             case StoreAway():
                 refused = RequestRefused("store-away", f"{error}; send it again", _COME_BACK)
             case _:
-                _log.error("request %s to %s failed", request.decode(), self._meter.route, exc_info=error)
+                facts = {"request_id": request.decode()}
+                _log.error("request to %s failed", self._meter.route, exc_info=error, extra=facts)
                 detail = "the service failed; its log has the reason under the request id"
                 refused = RequestRefused("internal", detail)
         status, payload, headers = self._exchange.refusal(refused, request)

@@ -119,7 +119,7 @@ class PredictEndpoint:
             except ClientGone:
                 status, payload = CLIENT_CLOSED_REQUEST, b""
             except Exception:
-                _log.exception("request %s to %s failed", request.decode(), self._meter.route)
+                _log.exception("request to %s failed", self._meter.route, extra={"request_id": request.decode()})
                 failure = RequestRefused("internal", "the service failed; its log has the reason under the request id")
                 status, payload, headers = self._refuse(failure, routed, request)
             seconds = perf_counter() - started

@@ -50,6 +50,10 @@ class TableAway(Away):
     """The table of feedback (SQL) did not answer in time, or is locked."""
 
 
+class LogsAway(Away):
+    """The store of logs cannot be written to at this time: it does not answer, or has no room."""
+
+
 class UnknownModel(Exception):
     """No model, or no version of it, has this name."""
 

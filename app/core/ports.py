@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 import msgspec
 
 from app.core.jobs import JobView
+from app.core.log_records import LogRecord
 from app.core.model import Answer
 
 
@@ -135,6 +136,32 @@ class KeyRing(Protocol):
 
     def client(self, key: bytes) -> str | None:
         """Return the name of the key's owner, None for a key that nobody has."""
+
+
+class Written(NamedTuple):
+    """What became of records that a store of logs was given: stored, refused for good, and those to try again."""
+
+    stored: int
+    rejected: int
+    again: Sequence[LogRecord]
+
+
+class LogStore(Protocol):
+    """Where the collector writes. Used by one thread, except `reachable` and `size`."""
+
+    name: str
+    """One of the catalogue's LOG_STORES."""
+
+    def write(self, records: Sequence[LogRecord]) -> Written:
+        """Write records, oldest first. A record given again is stored once. Raises LogsAway: none may be there."""
+
+    def size(self) -> int:
+        """Return how many bytes the store takes, as last seen."""
+
+    def reachable(self) -> bool:
+        """Say whether the last attempt to use it went well."""
+
+    def close(self) -> None: ...
 
 
 class Observes(Protocol):

@@ -9,13 +9,14 @@ from app.bootstrap import WorkerServices, build_worker
 from app.config import Settings, WrongSetting, from_environment
 from app.core.errors import ArtefactChanged, WrongCanary
 from app.core.topics import WORKERS
+from app.health_server import HealthServer
 from app.worker.consumer import open_consumer
 from app.worker.dead_letters import DeadLetters
 from app.worker.feedback import FeedbackHandler
 from app.worker.handler import Handler
-from app.worker.health import HealthServer
 from app.worker.jobs import JobHandler
 from app.worker.loop import PollLoop
+from app.worker.records import WorkerLog
 
 
 def main() -> int:
@@ -60,12 +61,14 @@ def handlers(services: WorkerServices) -> list[Handler]:
     """Return who sees to which topic."""
     settings = services.settings
     dead_letters = DeadLetters(services.publisher, services.metrics)
+    log = WorkerLog(services.events, settings.replica)
     found: list[Handler] = [
         JobHandler(
             services.registry,
             services.store,
             services.publisher,
             dead_letters,
+            log,
             services.metrics,
             time.time,
             most=settings.max_rows,
@@ -74,7 +77,7 @@ def handlers(services: WorkerServices) -> list[Handler]:
     ]
     if services.feedback_table is not None:
         found.append(
-            FeedbackHandler(services.registry, services.feedback_table, dead_letters, services.metrics, time.time)
+            FeedbackHandler(services.registry, services.feedback_table, dead_letters, log, services.metrics, time.time)
         )
     return found
 

@@ -9,6 +9,7 @@ from kafka.consumer.fetcher import ConsumerRecord
 from app.core.ports import Message, Publisher
 from app.core.topics import DEAD_LETTERS, REASON, REQUEST_ID, SOURCE
 from app.telemetry.metrics import Metrics
+from app.worker.records import request_id
 
 _log = logging.getLogger("app.worker")
 
@@ -41,7 +42,8 @@ class DeadLetters:
         self._publisher.publish(DEAD_LETTERS, [_message(letter) for letter in letters])
         for record, reason, detail in letters:
             self._metrics.counter("dead_letters_total", record.topic, reason).add()
-            _log.warning("%s is a dead letter (%s): %s", source(record), reason, detail)
+            facts = {"request_id": request_id(record)}
+            _log.warning("%s is a dead letter (%s): %s", source(record), reason, detail, extra=facts)
 
 
 def source(record: ConsumerRecord) -> str:

@@ -16,6 +16,7 @@ from app.core.serving import AnyKernel
 from app.core.topics import FEEDBACK
 from app.telemetry.metrics import Metrics
 from app.worker.dead_letters import DeadLetter, DeadLetters
+from app.worker.records import WorkerLog
 
 
 class Judgement(msgspec.Struct):
@@ -40,6 +41,7 @@ class FeedbackHandler:
         registry: Registry[AnyKernel],
         table: FeedbackTable,
         dead_letters: DeadLetters,
+        log: WorkerLog,
         metrics: Metrics,
         clock: Callable[[], float],
     ) -> None:
@@ -47,11 +49,13 @@ class FeedbackHandler:
         self._registry = registry
         self._table = table
         self._dead_letters = dead_letters
+        self._log = log
         self._metrics = metrics
         self._clock = clock
 
     def handle(self, records: list[ConsumerRecord]) -> None:
         """See to all of `records`: each is in the table or put aside. Raises Away."""
+        taken = self._clock()
         judgements: list[Judgement] = []
         letters: list[DeadLetter] = []
         for record in records:
@@ -61,16 +65,33 @@ class FeedbackHandler:
             else:
                 letters.append(read)
         letters += _ask_models([one for one in judgements if one.predicted is None])
-        self._store([one for one in judgements if one.predicted is not None])
+        self._store([one for one in judgements if one.predicted is not None], taken)
         self._dead_letters.put_aside(letters)
+        finished = self._clock()
+        for record, reason, _ in letters:
+            self._log.feedback(record, _event(record), "unusable", reason, taken=taken, finished=finished)
 
-    def _store(self, judgements: list[Judgement]) -> None:
+    def _store(self, judgements: list[Judgement], taken: float) -> None:
         now = self._clock()
         lines = {one.event.id: _line(one, now) for one in reversed(judgements)}
-        # Counted at once: should something else send them back, they are no longer new.
-        for ident in self._table.add(list(lines.values())):
-            line = lines[ident]
-            self._metrics.counter("feedback_total", line.model, line.verdict).add()
+        # Counted and logged at once: should something else send them back, they are no longer new.
+        new = self._table.add(list(lines.values()))
+        finished = self._clock()
+        for one in judgements:
+            line = lines[one.event.id]
+            stored = one.event.id in new
+            if stored:
+                new.remove(one.event.id)
+                self._metrics.counter("feedback_total", line.model, line.verdict).add()
+            self._log.feedback(
+                one.record,
+                one.event,
+                "stored" if stored else "duplicate",
+                version=line.version,
+                verdict=line.verdict,
+                taken=taken,
+                finished=finished,
+            )
 
     def _read(self, record: ConsumerRecord) -> Judgement | DeadLetter:
         try:
@@ -92,6 +113,13 @@ class FeedbackHandler:
         """Return the version that predicted; the stable one when that is gone, or nothing was predicted yet."""
         split = self._registry.model(event.model)
         return split.versions.get(event.version, split.stable)
+
+
+def _event(record: ConsumerRecord) -> FeedbackEvent | None:
+    try:
+        return decode_event(record.value or b"")
+    except UNREADABLE:
+        return None
 
 
 def _ask_models(unknown: list[Judgement]) -> list[DeadLetter]:

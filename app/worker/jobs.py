@@ -16,6 +16,7 @@ from app.telemetry.metrics import Metrics
 from app.telemetry.model_meter import ModelMeter
 from app.worker.dead_letters import DeadLetter, DeadLetters
 from app.worker.job_batch import Entry, answered, result
+from app.worker.records import WorkerLog
 
 # As a label: a name that a client made up must not become a series.
 _NO_MODEL = "unknown"
@@ -32,6 +33,7 @@ class JobHandler:
         store: ResultStore,
         publisher: Publisher,
         dead_letters: DeadLetters,
+        log: WorkerLog,
         metrics: Metrics,
         clock: Callable[[], float],
         *,
@@ -43,6 +45,7 @@ class JobHandler:
         self._store = store
         self._publisher = publisher
         self._dead_letters = dead_letters
+        self._log = log
         self._metrics = metrics
         self._clock = clock
         self._most = most
@@ -65,9 +68,15 @@ class JobHandler:
         if messages:
             self._publisher.publish(RESULTS, messages)
         self._dead_letters.put_aside([DeadLetter(one.record, one.reason, one.detail) for one in entries if one.reason])
-        # Only now: what was put back meanwhile comes again, and is counted then.
+        # Only now: what was put back meanwhile comes again, and is counted and logged then.
+        finished = self._clock()
         self._count(told, earlier, taken)
-        self._finished(_NO_MODEL, "unreadable", len(entries) - len(told))
+        for (entry, known), before in zip(told, earlier, strict=True):
+            self._log.job(entry.record, known, _outcome(known, before), entry.reason, taken=taken, finished=finished)
+        nobodys = [entry for entry in entries if entry.job is None]
+        for entry in nobodys:
+            self._log.job(entry.record, None, "unreadable", entry.reason, taken=taken, finished=finished)
+        self._finished(_NO_MODEL, "unreadable", len(nobodys))
 
     def _predict(self, kernel: AnyKernel, rows: list[Any]) -> Answer:
         info = kernel.info
@@ -83,7 +92,7 @@ class JobHandler:
         finished: dict[tuple[str, str], int] = {}
         for (entry, known), before in zip(told, earlier, strict=True):
             model = known.model if entry.kernel is not None else _NO_MODEL
-            outcome: str = known.status if before is None else "duplicate"
+            outcome = _outcome(known, before)
             finished[model, outcome] = finished.get((model, outcome), 0) + 1
             if known.accepted:
                 self._observe_wait(max(0.0, taken - known.accepted))
@@ -107,3 +116,8 @@ class JobHandler:
             meter = ModelMeter(self._metrics, info.name, info.version, info.labels, text=info.kind == "text")
             self._meters[info.name, info.version] = meter
         return meter
+
+
+def _outcome(known: JobResult, before: bytes | None) -> str:
+    """Return what came of a job; `before`: the earlier answer that stands."""
+    return known.status if before is None else "duplicate"

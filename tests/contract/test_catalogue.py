@@ -9,6 +9,7 @@ import pytest
 from app.core.topics import TOPICS
 from app.telemetry import catalogue
 from app.telemetry.catalogue import BY_NAME, CATALOGUE, LATENCY_BUCKETS, Kind, Metric
+from labkit.loadgen.buckets import LATENCY_BUCKETS as GENERATOR_BUCKETS
 from tests.job_service import KEYS, keys_file
 from tests.sample_rows import IRIS, ROWS, tensor
 from tests.service import free_ports, running_service
@@ -43,6 +44,16 @@ OF_THE_WORKER = {
     "dead_letters_total",
     "consumer_lag_records",
     "feedback_total",
+}
+OF_THE_COLLECTOR = {
+    "gelf_received_total",
+    "gelf_rejected_total",
+    "gelf_socket_drops_total",
+    "log_documents_total",
+    "log_store_retries_total",
+    "log_store_write_seconds",
+    "log_store_bytes",
+    "collector_queue_records",
 }
 
 
@@ -109,7 +120,7 @@ def test_a_running_service_shows_the_listed_metrics_and_no_others(complete):
     known = {
         f"{metric.name}{suffix}"
         for metric in CATALOGUE
-        if metric.name not in OF_THE_WORKER
+        if metric.name not in OF_THE_WORKER | OF_THE_COLLECTOR
         for suffix in (("_bucket", "_count", "_sum") if metric.kind is Kind.HISTOGRAM else ("",))
     }
     shown = {sample.name for sample in complete.settled().samples}
@@ -133,7 +144,7 @@ def test_labels_are_closed_sets(complete):
         "reason": set(catalogue.SHED_REASONS),
         "topic": {topic.name for topic in TOPICS},
         "tier": set(catalogue.CACHE_TIERS),
-        "sink": {"stdout"},
+        "sink": set(catalogue.LOG_SINKS),
         "method": {"GET", "POST", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE", "OTHER"},
     }
     outcomes = {
@@ -158,3 +169,7 @@ def test_the_edge_has_the_same_latency_buckets():
     text = (ROOT / "traefik" / "traefik.yml").read_text()
     (found,) = re.findall(r"buckets: \[([^\]]+)\]", text)
     assert tuple(float(bound) for bound in found.split(",")) == LATENCY_BUCKETS
+
+
+def test_the_load_generator_has_the_same_latency_buckets():
+    assert GENERATOR_BUCKETS == LATENCY_BUCKETS

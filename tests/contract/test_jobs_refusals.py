@@ -215,6 +215,7 @@ async def test_a_defect_is_a_500_without_its_traceback(wire, log, capfd):
     answer = await one.ask("POST", "/jobs", JOB)
     problem(answer, 500, "internal")
     assert b"defect of the log" not in answer.body
+    await one.services.close()
     assert "defect of the log" in capfd.readouterr().out
 
 

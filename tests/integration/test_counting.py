@@ -1,13 +1,13 @@
 """Everything sent is counted and logged, exactly; nothing that a client chooses becomes a label."""
 
 import json
-import random
-import string
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.raw_http import wire
 from tests.sample_rows import IRIS, ROWS, tensor
+
+# What no route takes is counted as one.
+LABELS = {"GET": "GET", "POST": "POST", "DELETE": "OTHER"}
 
 
 def mixed_requests():
@@ -30,7 +30,7 @@ def mixed_requests():
     forest = {"inputs": [tensor("forest")]}
     yield "POST", "/v2/models/forest/versions/v2/infer", forest, versioned, 200, {"forest": 1}
     yield "POST", "/predict", {"data": IRIS}, "/predict", 200, {"iris": 2}
-    yield "GET", "/predict", None, "/predict", 405, {}
+    yield "GET", "/predict", None, "other", 405, {}
     yield "POST", "/models/oak/predict", {}, "/models/{model}/predict", 404, {}
     yield "GET", "/models/oak", None, "/models/{model}", 404, {}
     yield "GET", "/models", None, "/models", 200, {}
@@ -38,7 +38,7 @@ def mixed_requests():
     yield "GET", "/healthz", None, "/healthz", 200, {}
     yield "GET", "/v2/health/live", None, "/v2/health/live", 200, {}
     yield "GET", "/nowhere", None, "other", 404, {}
-    yield "DELETE", "/healthz", None, "/healthz", 405, {}
+    yield "DELETE", "/healthz", None, "other", 405, {}
 
 
 def test_everything_sent_is_counted_and_logged_exactly(service):
@@ -58,7 +58,7 @@ def test_everything_sent_is_counted_and_logged_exactly(service):
     def delta(name, **labels):
         return after.total(name, **labels) - before.total(name, **labels)
 
-    expected = Counter((method, route, status) for _, (method, _, _, route, status, _) in sent)
+    expected = Counter((LABELS[method], route, status) for _, (method, _, _, route, status, _) in sent)
     for (method, route, status), count in expected.items():
         assert delta("http_requests_total", method=method, route=route, status=str(status)) == count, (route, status)
     assert delta("http_requests_total") == len(sent)
@@ -83,40 +83,13 @@ def test_everything_sent_is_counted_and_logged_exactly(service):
     assert looked_up == rounds * 5  # two requests for sentiment, three for forest
 
     records = service.records()[logged_before:]
-    records = [record for record in records if record["request_id"].startswith("count-")]
-    assert Counter((one["method"], one["route"], one["status"]) for one in records) == expected
-    assert delta("log_records_total", outcome="written") == len(sent)
+    records = [record for record in records if record["_request_id"].startswith("count-")]
+    assert Counter((one["_method"], one["_route"], one["_status"]) for one in records) == expected
+    assert delta("log_records_total", sink="stdout", outcome="written") == len(sent)
     assert after.total("log_records_total", outcome="dropped") == 0
-    assert all(one["replica"] == "api-test" and one["duration_us"] > 0 for one in records)
-    with_model = [one for one in records if one["model"]]
-    assert {one["model"] for one in with_model} == set(ROWS)
-    assert {one["version"] for one in with_model} == {"v1", "v2"} or {one["version"] for one in with_model} == {"v1"}
+    assert all(one["host"] == "api-test" and one["_duration_us"] > 0 for one in records)
+    with_model = [one for one in records if one["_model"]]
+    assert {one["_model"] for one in with_model} == set(ROWS)
+    assert {one["_model_version"] for one in with_model} in ({"v1", "v2"}, {"v1"})
     assert after.total("http_requests_in_flight") == 0
     assert after.total("model_queue_rows") == 0
-
-
-def test_no_client_can_make_series(service):
-    """Hundreds of requests with paths, methods and ids of their own make few series; hundreds more make none."""
-    dice = random.Random(3)
-
-    def word():
-        return "".join(dice.choices(string.ascii_letters + string.digits + "._~-", k=dice.randrange(1, 40)))
-
-    def series_after_more_requests():
-        for _ in range(300):
-            path = dice.choice(
-                ["/{}", "/models/{}", "/models/{}/predict", "/v2/models/{}/infer", "/v2/models/{}/versions/{}"]
-            )
-            method = dice.choice(["GET", "POST", "PUT", "PURGE", "MKCOL", "PROPFIND", "REPORT"])
-            with wire(service.port) as connection:
-                names = f"Host: {word()}\r\nX-Request-ID: {word()}\r\nUser-Agent: {word()}\r\n"
-                connection.send(f"{method} {path.format(word(), word())}?{word()} HTTP/1.1\r\n{names}\r\n".encode())
-                answer = connection.answer()
-                assert answer is not None
-                assert answer.status in {404, 405}
-        return {one for one in service.settled().series() if not one[0].endswith("_bucket")}
-
-    before = {one for one in service.settled().series() if not one[0].endswith("_bucket")}
-    once = series_after_more_requests()
-    assert len(once - before) <= 100
-    assert series_after_more_requests() == once

@@ -51,7 +51,7 @@ def by_version(service: Service) -> dict[str, float]:
 
 def complaints(service: Service) -> list[str]:
     lines = [json.loads(line) for line in service.log.read_bytes().splitlines()]
-    return [line["message"] for line in lines if line.get("level") == "ERROR"]
+    return [line["short_message"] for line in lines if line["_event"] == "message" and line["level"] == 3]
 
 
 def test_a_version_is_tried_promoted_and_rolled_back_under_load_without_a_failed_request(lab, replica):

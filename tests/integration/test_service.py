@@ -79,7 +79,7 @@ def test_readiness_goes_down_first_and_requests_under_way_are_answered(tmp_path,
         assert last is not None
         assert (last.status, last.body) == (200, b'{"result":[0,2]}')
         assert service.process.wait(15) == 0
-        assert service.records()[-1]["route"] == "/predict"
+        assert service.records()[-1]["_route"] == "/predict"
         assert service.errors.read_text() == ""
 
 

@@ -1,6 +1,7 @@
 """A real worker between a real Kafka and a real Redis, with the committed models."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from app.core.jobs import JobResult, decode_result
 from app.core.jobs import encode as encoded
 from app.core.topics import DEAD_LETTERS, REASON, RESULTS, SOURCE
 from tests.eventually import eventually
+from tests.gelf_receiver import GelfReceiver
 from tests.kafka_server import KafkaServer, running_kafka
 from tests.redis_server import RedisServer, running_redis
 from tests.sample_rows import ROWS
@@ -43,10 +45,21 @@ def client(kafka: KafkaServer, store: RedisServer) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="module")
+def receiver() -> Iterator[GelfReceiver]:
+    with GelfReceiver() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
 def worker(
-    kafka: KafkaServer, store: RedisServer, client: Client, tmp_path_factory: pytest.TempPathFactory
+    kafka: KafkaServer,
+    store: RedisServer,
+    client: Client,
+    receiver: GelfReceiver,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Worker]:
-    with running_worker(tmp_path_factory.mktemp("worker"), kafka.servers, store.url) as running:
+    folder = tmp_path_factory.mktemp("worker")
+    with running_worker(folder, kafka.servers, store.url, gelf_url=receiver.url) as running:
         yield running
 
 
@@ -74,6 +87,38 @@ def test_a_job_is_answered_published_counted_and_committed(worker: Worker, clien
     assert scrape.total("predictions_total", model="iris", version="v1", outcome="computed") >= 1
     assert scrape.total("messages_consumed_total", topic="jobs") >= 1
     assert scrape.total("job_wait_seconds_count") >= 1
+
+
+def test_each_job_leaves_one_record_on_stdout_and_over_gelf(
+    worker: Worker, client: Client, receiver: GelfReceiver
+) -> None:
+    def finished() -> float:
+        return worker.scrape().total("jobs_finished_total")
+
+    before, logged_before = finished(), len(job_records(receiver))
+    idents = [client.submit("forest", [ROWS["forest"]]) for _ in range(50)]
+    client.answers(idents)
+    client.submit("forest", [ROWS["forest"]], ident=idents[0])
+    client.submit("oak", [[1]])
+    client.put(b"poison")
+    client.flush()
+    eventually(lambda: finished() == before + 53, what="all messages are done with")
+    eventually(lambda: len(job_records(receiver)) == logged_before + 53, what="all records are received")
+    mine = job_records(receiver)[logged_before:]
+    assert Counter(one["_outcome"] for one in mine) == {"done": 50, "duplicate": 1, "failed": 1, "unreadable": 1}
+    assert {one["_request_id"] for one in mine} == {"request-forest", "request-oak", "request-raw"}
+    assert {one["_job_id"] for one in mine if one["_outcome"] == "done"} == set(idents)
+    assert all(one["_duration_us"] > 0 for one in mine)
+    assert len({(one["_partition"], one["_offset"]) for one in mine}) == 53
+    lines = [json.loads(line) for line in worker.log.read_bytes().splitlines()]
+    assert [line for line in lines if line["_event"] == "job"] == job_records(receiver)
+    (letter,) = [one for one in lines if "is a dead letter (unknown-model)" in one["short_message"]]
+    assert letter["_event"] == "message"
+
+
+def job_records(receiver: GelfReceiver) -> list[dict[str, Any]]:
+    receiver.read()
+    return [one for one in receiver.records() if one["_event"] == "job"]
 
 
 def test_a_thousand_jobs_of_all_models_get_the_answers_of_the_models(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings, WrongSetting, from_environment, known_variables
+from app.config import Settings, WrongSetting, from_environment, gelf_address, known_variables
 
 
 def test_nothing_set_means_the_defaults():
@@ -66,6 +66,16 @@ def test_an_unknown_variable_is_named_together_with_the_known_ones():
         ("LAB_JOB_BURST", "0.5"),
         ("LAB_API_KEYS_FILE", str(Path(__file__).parent)),
         ("LAB_ROUTES_FILE", str(Path(__file__).parent)),
+        ("LAB_GELF_URL", "127.0.0.1:12201"),
+        ("LAB_GELF_URL", "tcp://127.0.0.1:12201"),
+        ("LAB_GELF_URL", "udp://127.0.0.1"),
+        ("LAB_GELF_URL", "udp://127.0.0.1:0"),
+        ("LAB_GELF_URL", "udp://127.0.0.1:65536"),
+        ("LAB_GELF_URL", "udp://127.0.0.1:12201/path"),
+        ("LAB_GELF_URL", "udp://::1:12201"),
+        ("LAB_GELF_PORT", "0"),
+        ("LAB_LOGS_BYTES", "0"),
+        ("LAB_COLLECTOR_BUFFER", "0"),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_variable_and_the_value(name, value):
@@ -73,6 +83,14 @@ def test_a_wrong_value_is_refused_with_its_variable_and_the_value(name, value):
         from_environment({name: value})
     assert name in str(refused.value)
     assert value in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [("", None), ("udp://graylog:12201", ("graylog", 12201)), ("udp://[::1]:18201", ("::1", 18201))],
+)
+def test_where_logs_go_is_host_and_port(url, address):
+    assert gelf_address(from_environment({"LAB_GELF_URL": url}).gelf_url) == address
 
 
 def test_no_other_module_reads_the_environment():

@@ -156,8 +156,11 @@ async def test_a_defect_of_a_model_is_a_500_without_its_traceback(built, capfd):
     assert answer.json()["request_id"] == "id-1"
     assert b"ZeroDivision" not in answer.body
     assert b"defect of the model" not in answer.body
-    assert "defect of the model" in capfd.readouterr().out
     assert scrape(services).total("predictions_total", outcome="failed") == 1
+    await services.close()
+    record = json.loads(capfd.readouterr().out)
+    assert "defect of the model" in record["full_message"]
+    assert (record["_event"], record["_request_id"], record["level"]) == ("message", "id-1", 3)
 
 
 async def test_equal_bodies_are_answered_from_the_cache_with_equal_bytes(built):
@@ -203,7 +206,7 @@ async def test_a_canary_gets_its_share_and_says_which_version_answered(built):
 @given(st.lists(st.text(alphabet="ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=1, max_size=12), max_size=20))
 def test_a_method_of_any_name_makes_one_series_at_most(methods):
     from app.api.exchange import Exchange
-    from app.telemetry.access_log import NoLog
+    from app.telemetry.event_log import NoLog
     from app.telemetry.metrics import Metrics
 
     metrics = Metrics()

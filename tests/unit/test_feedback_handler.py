@@ -14,6 +14,8 @@ from app.core.topics import DEAD_LETTERS
 from app.telemetry.metrics import Metrics
 from app.worker.dead_letters import DeadLetters
 from app.worker.feedback import FeedbackHandler
+from app.worker.records import WorkerLog
+from tests.fake_events import FakeEvents
 from tests.fake_models import FakeKernel, by_first_number, info, kernels, text_info
 from tests.service import Scrape
 
@@ -62,7 +64,10 @@ class Bench:
         self.kernels = kernels() if served is None else served
         self.table = FeedbackTable(f"sqlite:///{folder / 'feedback.db'}")
         dead_letters = DeadLetters(self.publisher, self.metrics)
-        self.handler = FeedbackHandler(Registry(self.kernels), self.table, dead_letters, self.metrics, lambda: 2000.0)
+        self.events = FakeEvents()
+        log = WorkerLog(self.events, "worker-1")
+        registry = Registry(self.kernels)
+        self.handler = FeedbackHandler(registry, self.table, dead_letters, log, self.metrics, lambda: 2000.0)
 
     def handle(self, *records: Record) -> None:
         self.handler.handle(list(records))
@@ -175,6 +180,44 @@ def test_while_the_table_is_away_all_come_again_and_nothing_is_put_aside_before(
     bench.handle(record(), Record(b"{}"))
     assert (bench.counted(), len(bench.reasons()), len(bench.stored())) == (1, 1, 1)
     bench.table.close()
+
+
+def test_each_message_that_is_done_with_leaves_one_record(bench):
+    headers = (("request-id", b"from-the-header"),)
+    bench.handle(
+        record(id="1", predicted=1, version="v1", about="the-request")._replace(offset=5),
+        record(id="1", predicted=1, version="v1")._replace(offset=6),
+        record(id="2", model="oak", request_id="")._replace(offset=7, headers=headers),
+        Record(b"\xff", 8, headers=headers),
+    )
+    found = {one["_offset"]: one for one in bench.events.records}
+    assert len(found) == len(bench.events.records) == 4
+    assert found[5] == {
+        "_event": "feedback",
+        "version": "1.1",
+        "host": "worker-1",
+        "short_message": "feedback 1 stored",
+        "timestamp": 2000.0,
+        "level": 6,
+        "_request_id": "r",
+        "_feedback_id": "1",
+        "_about": "the-request",
+        "_client": "ana",
+        "_model": "iris",
+        "_model_version": "v1",
+        "_outcome": "stored",
+        "_verdict": "agree",
+        "_reason": "",
+        "_topic": "feedback",
+        "_partition": 0,
+        "_offset": 5,
+        "_wait_ms": 1_000_000,
+        "_duration_us": 0,
+    }
+    facts = {place: (one["_outcome"], one["_reason"], one["_request_id"]) for place, one in found.items()}
+    assert facts[6] == ("duplicate", "", "r")
+    assert facts[7] == ("unusable", "unknown-model", "from-the-header")
+    assert facts[8] == ("unusable", "unreadable", "from-the-header")
 
 
 def test_what_comes_again_because_the_dead_letters_did_not_go_is_not_counted_twice(bench):

@@ -14,13 +14,16 @@ from app.core.jobs import decode_result
 from app.core.model import Answer
 from app.core.ports import Message
 from app.core.registry import Registry
-from app.core.topics import DEAD_LETTERS, REASON, RESULTS, SOURCE
+from app.core.topics import DEAD_LETTERS, REASON, REQUEST_ID, RESULTS, SOURCE
 from app.telemetry.metrics import Metrics
 from app.worker.dead_letters import CUT, DeadLetter, DeadLetters
 from app.worker.job_batch import answered, result
 from app.worker.jobs import JobHandler
 from app.worker.offsets import Offsets
+from app.worker.records import WorkerLog
+from tests.fake_events import FakeEvents
 from tests.fake_models import FakeKernel, by_first_number, info, kernels
+from tests.service import Scrape
 
 NOW = 1000.0
 
@@ -72,11 +75,13 @@ class Parts:
 
     def __init__(self, models: list[Any] | None = None) -> None:
         self.store, self.publisher, self.metrics = FakeStore(), FakePublisher(), Metrics()
+        self.events = FakeEvents()
         self.handler = JobHandler(
             Registry(kernels() if models is None else models),
             self.store,
             self.publisher,
             DeadLetters(self.publisher, self.metrics),
+            WorkerLog(self.events, "worker-1"),
             self.metrics,
             lambda: NOW,
             most=8,
@@ -151,6 +156,44 @@ def test_the_first_result_stands_and_is_published_again() -> None:
     assert (parts.finished("iris", "done"), parts.finished("iris", "duplicate")) == (1, 1)
 
 
+def test_each_message_that_is_done_with_leaves_one_record() -> None:
+    parts = Parts()
+    header = [(REQUEST_ID, b"from-the-header")]
+    values = [job("a"), job("a"), job("b", model="oak"), b"poison", job("c", rows=[[1]])]
+    parts.handler.handle([record(value, 7 + place, headers=header) for place, value in enumerate(values)])
+    found = {one["_offset"]: one for one in parts.events.records}
+    assert len(found) == len(parts.events.records) == len(values)
+    assert found[7] == {
+        "_event": "job",
+        "version": "1.1",
+        "host": "worker-1",
+        "short_message": "job a done",
+        "timestamp": NOW,
+        "level": 6,
+        "_request_id": "r",
+        "_job_id": "a",
+        "_client": "ana",
+        "_model": "iris",
+        "_model_version": "v1",
+        "_outcome": "done",
+        "_reason": "",
+        "_topic": "jobs",
+        "_partition": 0,
+        "_offset": 7,
+        "_wait_ms": 2000,
+        "_duration_us": 0,
+    }
+    facts = {place: (one["_outcome"], one["_reason"], one["_request_id"], one["level"]) for place, one in found.items()}
+    assert facts[8] == ("duplicate", "", "r", 6)
+    assert facts[9] == ("failed", "unknown-model", "r", 4)
+    assert facts[10] == ("unreadable", "unreadable", "from-the-header", 4)
+    assert facts[11] == ("failed", "wrong-shape", "r", 4)
+    finished = Scrape(parts.metrics.exposition().decode())
+    for outcome in ("done", "duplicate", "failed", "unreadable"):
+        counted = finished.total("jobs_finished_total", outcome=outcome)
+        assert counted == sum(one["_outcome"] == outcome for one in found.values())
+
+
 @pytest.mark.parametrize("away", ["store", "publisher"])
 def test_what_cannot_be_kept_now_raises_and_is_counted_only_when_it_comes_again(away: str) -> None:
     parts = Parts()
@@ -160,6 +203,7 @@ def test_what_cannot_be_kept_now_raises_and_is_counted_only_when_it_comes_again(
     with pytest.raises((StoreAway, QueueAway)):
         parts.handler.handle(records)
     assert b"jobs_finished_total{" not in parts.metrics.exposition()
+    assert parts.events.records == []
     part.away = False
     parts.handler.handle(records)
     assert len(parts.publisher.sent[DEAD_LETTERS]) == 1

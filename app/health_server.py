@@ -1,4 +1,4 @@
-"""The worker's own small HTTP server: metrics and probes."""
+"""The small HTTP server of worker and collector: metrics and probes."""
 
 import threading
 from collections.abc import Callable

@@ -1,0 +1,49 @@
+"""The logs of one process: events and application logs, on stdout always and over GELF when that is configured."""
+
+import logging
+
+from app.telemetry.application_log import ApplicationLog, SinkHandler
+from app.telemetry.catalogue import LOG_OUTCOMES, LOG_SINKS
+from app.telemetry.event_log import EventLog
+from app.telemetry.gelf_udp import GelfUdp
+from app.telemetry.log_sinks import Fates, Lines, Sink
+from app.telemetry.metrics import Metrics
+
+_STDOUT, _GELF = LOG_SINKS
+
+
+class Logs:
+    """Takes over the root logger until it is closed. Every record meets one fate in each sink, and is counted there.
+
+    Killed (SIGKILL), a process loses what waits: the records of its last 50 ms, more if a sink was behind.
+    """
+
+    def __init__(
+        self, metrics: Metrics, host: str, level: str, capacity: int, stdout: int, gelf: tuple[str, int] | None
+    ) -> None:
+        """`host`: whose records these are; `capacity`: records that each sink holds; `stdout`: a file descriptor;
+        `gelf`: host and port of a GELF input (UDP).
+        """
+        lines = Sink("log-stdout", Lines(stdout), capacity, _fates(metrics, _STDOUT))
+        self._sinks = [lines]
+        handlers: list[logging.Handler] = [SinkHandler(lines, host)]
+        if gelf is not None:
+            from app.telemetry.gelf_handler import GelfHandler  # graypy, only where it is needed
+
+            fates = _fates(metrics, _GELF)
+            self._sinks.append(Sink("log-gelf", GelfUdp(*gelf), capacity, fates))
+            handlers.append(GelfHandler(GelfUdp(*gelf), host, fates))
+        self.events = EventLog(self._sinks)
+        self._messages = ApplicationLog(level, handlers, [sink.fates for sink in self._sinks])
+
+    def close(self) -> None:
+        """Write what is left, for 2 s at most where a sink is stalled."""
+        self._messages.close()
+        for sink in self._sinks:
+            sink.finish()
+        for sink in self._sinks:
+            sink.close()
+
+
+def _fates(metrics: Metrics, sink: str) -> Fates:
+    return Fates(*(metrics.counter("log_records_total", sink, outcome) for outcome in LOG_OUTCOMES))
