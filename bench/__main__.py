@@ -12,6 +12,7 @@ from app.config import PACKAGED_MODELS
 from bench.bars import verdicts
 from bench.contenders import GROUPS
 from bench.errors import CannotMeasure
+from bench.logs import COLLECTOR, measure_collector
 from bench.processes import choose_cores
 from bench.queues import JOBS, QUEUES, measure_queues
 from bench.report import facts, show, write
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Return 0 when every bar is held, 1 when one is missed, 2 when nothing could be measured."""
     options = _parser().parse_args(arguments)
     terminal, progress = Console(), Console(stderr=True)
-    groups = [options.only] if options.only else [*GROUPS, JOBS]
+    groups = [options.only] if options.only else [*GROUPS, JOBS, COLLECTOR]
     contenders = list(dict.fromkeys(contender for group in groups for contender in GROUPS.get(group, ())))
     plan = Plan(options.rounds, options.seconds, options.connections)
     try:
@@ -33,6 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             samples = measure(contenders, plan, options.models, choose_cores(), say) if contenders else []
             if JOBS in groups:
                 samples += measure_queues(QUEUES, plan, options.models, choose_cores(), say)
+            if COLLECTOR in groups:
+                samples += measure_collector(plan, choose_cores(), say)
     except CannotMeasure as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -55,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--rounds", type=_positive, default=5, help="how often everybody's turn comes (default 5)")
     parser.add_argument("--seconds", type=_positive, default=3, help="of load per turn, whole ones (default 3)")
     parser.add_argument("--connections", type=_positive, default=32, help="kept open by the load (default 32)")
-    parser.add_argument("--only", choices=[*GROUPS, JOBS], help="leave the others out")
+    parser.add_argument("--only", choices=[*GROUPS, JOBS, COLLECTOR], help="leave the others out")
     parser.add_argument("--models", type=Path, default=PACKAGED_MODELS, help="another folder of models")
     parser.add_argument("--json", action="store_true", help="print all figures as JSON instead of the tables")
     return parser

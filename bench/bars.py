@@ -42,8 +42,19 @@ BARS = (
     Bar("iris: p99 latency, ours / bare constant", "iris", "ours-iris", "constant", _p99, False, 3.0),
     Bar("telemetry: CPU per request, all on / all off", "telemetry", "ours-iris", "silent-iris", _cpu, False, 1.15),
     Bar("scrapes: p99 latency, 50 scrapers / none", "scrapes", "scraped-iris", "ours-iris", _p99, False, 1.10),
+    Bar("sinks: p99 latency, log receiver hangs / takes", "sinks", "hung-sink", "ours-iris", _p99, False, 1.10),
+    Bar("sinks: p99 latency, log receiver gone / takes", "sinks", "no-sink", "ours-iris", _p99, False, 1.10),
     Bar("forest: requests/s, ours / naive", "forest", "ours-forest", "naive-forest", _rate, True, 12.0),
     Bar("jobs: accepted and answered/s, ours / textbook", "jobs", "ours-jobs", "textbook-jobs", _rate, True, 5.0),
+    Bar(
+        "collector: records stored / offered at 20,000/s",
+        "collector",
+        "collector-sqlite",
+        "gelf-offered",
+        _rate,
+        True,
+        1.0,
+    ),
 )
 
 

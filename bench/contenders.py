@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from bench.bodies import iris_bodies, wine_bodies
 from bench.processes import free_port
@@ -22,8 +23,8 @@ class Contender:
     command: Callable[[Path, int], Command]
     """Arguments and variables, for a models folder and a port."""
     predicts: bool = True
-    gelf: bool = False
-    """Whether its log records go to a receiver too, which runs on the load's core."""
+    gelf: Literal["", "taking", "hanging", "gone"] = ""
+    """How the receiver is that its log records go to, if there is one."""
     scrapers: int = 0
     """How many read its metrics while it is measured."""
 
@@ -67,7 +68,7 @@ OURS_IRIS = Contender(
     path="/predict",
     bodies=iris_bodies,
     command=_service,
-    gelf=True,
+    gelf="taking",
 )
 SILENT_IRIS = Contender(
     name="silent-iris",
@@ -82,6 +83,8 @@ SCRAPED_IRIS = replace(
     what="the service, all telemetry on, scraped by 50 at the same moment of each second",
     scrapers=50,
 )
+HANGING_IRIS = replace(OURS_IRIS, name="hung-sink", what="the service, its log receiver hangs", gelf="hanging")
+GONE_IRIS = replace(OURS_IRIS, name="no-sink", what="the service, its log receiver is gone", gelf="gone")
 NAIVE_FOREST = Contender(
     name="naive-forest",
     what="FastAPI def endpoint, scikit-learn's predict for each request (100 trees, no batches)",
@@ -95,12 +98,13 @@ OURS_FOREST = Contender(
     path="/models/forest/predict",
     bodies=wine_bodies,
     command=_service,
-    gelf=True,
+    gelf="taking",
 )
 GROUPS = {
     "iris": (CONSTANT, NAIVE_IRIS, OURS_IRIS),
     "telemetry": (SILENT_IRIS, OURS_IRIS),
     "scrapes": (OURS_IRIS, SCRAPED_IRIS),
+    "sinks": (OURS_IRIS, HANGING_IRIS, GONE_IRIS),
     "forest": (NAIVE_FOREST, OURS_FOREST),
 }
 """Who is measured together, by the word for `--only`."""

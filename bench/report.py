@@ -15,6 +15,7 @@ from rich.table import Table
 
 from bench.bars import Verdict, verdicts
 from bench.contenders import GROUPS
+from bench.logs import TOLD
 from bench.queues import QUEUES
 from bench.rounds import Plan, Sample
 
@@ -24,9 +25,11 @@ QUIET_PERCENT = 5.0
 """More than this of the two cores used by others, and the absolute figures are those of a busy machine."""
 _PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "scikit-learn", "numpy", "msgspec", "celery",
              "kafka-python")  # fmt: skip
-_WHAT = {one.name: one.what for group in GROUPS.values() for one in group} | {
-    name: what for one in QUEUES for name, what in one.told.items()
-}
+_WHAT = (
+    {one.name: one.what for group in GROUPS.values() for one in group}
+    | {name: what for one in QUEUES for name, what in one.told.items()}
+    | TOLD
+)
 _FLOODED = frozenset(one.name for one in QUEUES)
 COLUMNS = ("who", "rate/s", "min-max", "p50 ms", "p99 ms", "CPU µs", "CPU %", "MB")
 BAR_COLUMNS = ("bar", "wanted", "median", "min-max", "by CPU", "verdict")

@@ -3,7 +3,7 @@
 import itertools
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -59,10 +59,10 @@ def measure(contenders: Sequence[Contender], plan: Plan, models: Path, cores: Co
     program = wrk.find()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, ExitStack() as opened:
         runs: list[_Run] = []
-        sink = opened.enter_context(companions.log_sink(cores.load)) if any(one.gelf for one in contenders) else ""
+        sinks = opened.enter_context(companions.log_sinks(cores.load))
         for contender in contenders:
             say(f"starting {contender.name}")
-            command = partial(_command, contender, models, sink)
+            command = partial(_command, contender, models, sinks)
             server = opened.enter_context(processes.running(contender.name, command, cores.server, Path(folder)))
             texts = bodies.write(contender.bodies(), Path(folder) / f"{contender.name}.bodies")
             runs.append(_Run(contender, server, texts))
@@ -74,9 +74,9 @@ def measure(contenders: Sequence[Contender], plan: Plan, models: Path, cores: Co
         return list(_rounds(runs, load, plan, say))
 
 
-def _command(contender: Contender, models: Path, sink: str, port: int) -> Command:
+def _command(contender: Contender, models: Path, sinks: Mapping[str, str], port: int) -> Command:
     arguments, own = contender.command(models, port)
-    return arguments, {**own, "LAB_GELF_URL": sink} if contender.gelf else own
+    return arguments, {**own, "LAB_GELF_URL": sinks[contender.gelf]} if contender.gelf else own
 
 
 @dataclass(frozen=True)
@@ -137,10 +137,10 @@ class _Load:
     def _measured(self, run: _Run, number: int) -> Sample:
         cores = (self._cores.server, self._cores.load)
         started, busy = time.monotonic(), busy_seconds(cores)
-        server_cpu, load_cpu = run.server.cpu_seconds(), _children_cpu()
+        server_cpu, load_cpu = run.server.cpu_seconds(), children_cpu()
         answers = self.drive(run, self._plan.seconds)
         elapsed = time.monotonic() - started
-        server_used, load_used = run.server.cpu_seconds() - server_cpu, _children_cpu() - load_cpu
+        server_used, load_used = run.server.cpu_seconds() - server_cpu, children_cpu() - load_cpu
         strangers = max(0.0, busy_seconds(cores) - busy - server_used - load_used)
         return Sample(
             run.contender.name,
@@ -160,7 +160,7 @@ def busy_seconds(cores: Sequence[int]) -> float:
     return sum(sum(times[core]) - times[core].idle - getattr(times[core], "iowait", 0.0) for core in cores)
 
 
-def _children_cpu() -> float:
+def children_cpu() -> float:
     """Return the processor time of our children that have ended: of the load, that is."""
     times = psutil.Process().cpu_times()
     return float(times.children_user + times.children_system)
