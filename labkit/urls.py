@@ -17,12 +17,17 @@ ONE = {  # one address each
     "LAB_EDGE": "edge",
     "LAB_PROMETHEUS_URL": "prometheus",
     "LAB_ALERTMANAGER_URL": "alertmanager",
+    "LAB_ALERTS_FILE": "alerts",
     "LAB_REDIS_URL": "redis",
     "LAB_REDIS_JOBS_URL": "redis_jobs",
     "LAB_KAFKA": "kafka",
     "LAB_DATABASE_URL": "database",
     "LAB_LOGS_URL": "logs",
     "LAB_GELF_URL": "gelf",
+    "LAB_COLLECTOR_METRICS_URL": "collector_metrics",
+    "LAB_ELASTICSEARCH_URL": "elasticsearch",
+    "LAB_LOCUST_METRICS_URL": "locust_metrics",
+    "LAB_GRAFANA_URL": "grafana",
     "LAB_API_KEY_FILE": "api_key_file",
 }
 MANY = {  # comma-separated lists
@@ -44,6 +49,7 @@ class Urls:
     metrics: tuple[str, ...] = ()
     prometheus: str | None = None
     alertmanager: str | None = None
+    alerts: str | None = None
     redis: str | None = None
     redis_jobs: str | None = None
     kafka: str | None = None
@@ -52,6 +58,10 @@ class Urls:
     database: str | None = None
     logs: str | None = None
     gelf: str | None = None
+    collector_metrics: str | None = None
+    elasticsearch: str | None = None
+    locust_metrics: str | None = None
+    grafana: str | None = None
     api_key_file: str | None = None
     pids: Mapping[str, int] = field(default_factory=dict)
 

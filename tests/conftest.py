@@ -11,6 +11,7 @@ import pytest
 
 from app.bootstrap import Services, build
 from app.config import Settings
+from tests.elasticsearch_server import ElasticsearchServer, running_elasticsearch
 from tests.kafka_server import KafkaServer, running_kafka
 from tests.redis_server import RedisServer, running_redis
 from tests.service import Service, running_service
@@ -29,6 +30,13 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """A real Kafka broker, shared and never stopped: tests use topics and groups of their own."""
     with running_kafka(tmp_path_factory.mktemp("kafka")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
+    """A real Elasticsearch, shared and never stopped: its logs are deleted before each test that fills it."""
+    with running_elasticsearch(tmp_path_factory.mktemp("elasticsearch")) as running:
         yield running
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from labkit.stack import brokers
+from labkit.stack import brokers, observers
 from labkit.stack.entry import ConfigFile, Entry, Site
-from labkit.stack.ports import HOST
+from labkit.stack.ports import HOST, LOAD_GENERATOR
 from labkit.stack.profiles import DEFAULT
 
 REDIS = Entry(
@@ -48,38 +48,18 @@ TRAEFIK = Entry(
                 '":8080"': '"{host}:{port[edge]}"',
                 '":8082"': '"{host}:{port[edge-metrics]}"',
                 '"/etc/traefik/dynamic.yml"': '"{root}/traefik/dynamic.yml"',
+                'filePath: ""': f'filePath: "{observers.EDGE_LOG}"',
             },
         ),
     ),
+    before=("collector",),
+    own_log=observers.EDGE_LOG,
     scrape=("traefik", "edge-metrics"),
 )
 
-# PromQL, quoted for a URL: the replicas that were scraped since this start (older samples are still in the data
-# folder). Whoever counts from then on misses nothing.
-SEEN = "count((timestamp(up%7Bjob=%22api%22%7D)%3E{now})and(up%7Bjob=%22api%22%7D==1))"
-
-PROMETHEUS = Entry(
-    name="prometheus",
-    program="prometheus",
-    command=(
-        "{program}", "--config.file={run}/prometheus/prometheus.yml", "--storage.tsdb.path={data}",
-        "--storage.tsdb.retention.time=7d", "--storage.tsdb.retention.size=256MB",
-        "--web.listen-address={host}:{port[prometheus]}", "--log.level=warn",
-    ),
-    ports={"prometheus": 90},
-    probes=(
-        "http://{host}:{port[prometheus]}/-/ready",
-        "http://{host}:{port[prometheus]}/api/v1/query?query=" + SEEN + '#"{replicas}"',
-    ),
-    environment={"GOMEMLIMIT": "256MiB", "GOGC": "50"},
-    files=(ConfigFile("monitoring/prometheus/prometheus.yml", "prometheus/prometheus.yml"),),
-    scrape=("prometheus", "prometheus"),
-    ready_within=120.0,  # it is ready when the replicas are, which wait for Kafka
-)  # fmt: skip
-
-
-# What api and worker share: queue, store, and the models trained while they run.
+# What api and worker share: queue, store, where logs go, and the models trained while they run.
 STREAM = {
+    "LAB_GELF_URL": "{gelf}",
     "LAB_KAFKA": "{kafka}",
     "LAB_KAFKA_REPLICATION": "{copies}",
     "LAB_STORE_URL": "{store}",
@@ -100,6 +80,7 @@ def api(number: int) -> Entry:
         ports={name: number, f"{name}-metrics": 100 + number},
         probes=(f"http://{{host}}:{{port[{name}]}}/readyz",),
         needs=("redis", *QUEUE),
+        before=("collector",),
         environment={
             "LAB_API_HOST": "{host}",
             "LAB_API_PORT": f"{{port[{name}]}}",
@@ -125,6 +106,7 @@ def worker(number: int) -> Entry:
         ports={name: 120 + number},
         probes=(f"http://{{host}}:{{port[{name}]}}/readyz",),
         needs=QUEUE,
+        before=("collector",),
         environment={
             "LAB_METRICS_PORT": f"{{port[{name}]}}",
             "LAB_REPLICA": name,
@@ -139,9 +121,9 @@ def worker(number: int) -> Entry:
 
 def entries(edge: str, profiles: tuple[str, ...] = DEFAULT) -> tuple[Entry, ...]:
     """Return the catalogue: two replicas behind Traefik, one without an edge (`edge` is traefik or none)."""
-    if edge == "none":
-        return (REDIS, *queue(profiles), api(1), PROMETHEUS)
-    return (REDIS, *queue(profiles), api(1), api(2), TRAEFIK, PROMETHEUS)
+    front = (api(1),) if edge == "none" else (api(1), api(2), TRAEFIK)
+    alerting = (observers.PROMETHEUS, observers.ALERTMANAGER, observers.ALERTS)
+    return (REDIS, *queue(profiles), *logs(edge, profiles), *front, *alerting)
 
 
 def queue(profiles: tuple[str, ...]) -> tuple[Entry, ...]:
@@ -157,9 +139,21 @@ def queue(profiles: tuple[str, ...]) -> tuple[Entry, ...]:
     return (REDIS_JOBS, *kafka, worker(1))
 
 
+def logs(edge: str, profiles: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Return what receives, keeps and finds logs, of the profiles; nothing for core."""
+    if profiles == ("core",):
+        return ()
+    if "search" in profiles:
+        return (observers.ELASTICSEARCH, observers.collector(edge, search=True))
+    return (observers.collector(edge),)
+
+
 def addresses(site: Site, edge: str) -> dict[str, Any]:
     """Return what `lab urls` prints, but for the pids; what the stack does not have yet is None."""
     ports = site.ports
+    address = {name: f"{HOST}:{port}" for name, port in ports.items()}
+    search = f"http://{address['elasticsearch']}" if "elasticsearch" in ports else None
+    segments = f"sqlite://{site.home.data / 'logs'}" if "collector" in ports else None
     names = [entry.name for entry in site.entries if entry.name.startswith("api-")]
     workers = [f"http://{HOST}:{ports[e.name]}" for e in site.entries if e.name.startswith("worker-")]
     return {
@@ -168,15 +162,20 @@ def addresses(site: Site, edge: str) -> dict[str, Any]:
         "edge": edge,
         "replicas": [f"http://{HOST}:{ports[name]}" for name in names],
         "metrics": [f"http://{HOST}:{ports[name + '-metrics']}/metrics" for name in names],
-        "prometheus": f"http://{HOST}:{ports['prometheus']}",
-        "alertmanager": None,
+        "prometheus": f"http://{address['prometheus']}",
+        "alertmanager": f"http://{address['alertmanager']}",
+        "alerts": str(site.home.data / "alerts" / "notifications.jsonl"),
         "redis": f"redis://{HOST}:{ports['redis']}/0",
         "redis_jobs": f"redis://{HOST}:{ports['redis-jobs']}/0" if "redis-jobs" in ports else None,
         "kafka": ",".join(site.brokers) or None,
         "workers": workers,
         "worker_metrics": [f"{worker}/metrics" for worker in workers],
         "database": f"sqlite:///{site.home.data / 'feedback' / 'feedback.db'}" if workers else None,
-        "logs": None,
-        "gelf": None,
+        "logs": search or segments,
+        "gelf": f"udp://{address['gelf']}" if "gelf" in ports else None,
+        "collector_metrics": f"http://{address['collector']}/metrics" if "collector" in ports else None,
+        "elasticsearch": search,
+        "locust_metrics": f"http://{HOST}:{site.base + LOAD_GENERATOR}/metrics",
+        "grafana": None,
         "api_key_file": str(site.home.secrets / "api-key"),
     }

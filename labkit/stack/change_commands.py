@@ -1,5 +1,6 @@
 """The commands that change a running stack: kill, start, scale."""
 
+import time
 from typing import Annotated
 
 import typer
@@ -32,14 +33,17 @@ def scale(
     Returns once all of them are ready. Those that are too many finish what they have in hand first.
     """
     from labkit.home import find_home
+    from labkit.marks import add_mark
     from labkit.stack.progress import Progress
     from labkit.stack.scale import scale as scale_to
 
-    say = Progress()
-    changed = scale_to(find_home(), what, count, say)
+    home, say = find_home(), Progress()
+    begun = time.time()
+    changed = scale_to(home, what, count, say)
     if not changed:
         print(f"{what}: {count} of them run already")
         return
+    add_mark(home, "change", f"{what}: {count}", at=begun)
     print(f"{what}: {count} of them run now ({say.seconds:.1f} s)")
     print("next: lab kafka groups, lab kafka lag --watch")
 
@@ -47,10 +51,14 @@ def scale(
 def kill_component(name: str, start_again: str) -> None:
     """Kill it and say so; `start_again` is the command that ends it."""
     from labkit.home import find_home
+    from labkit.marks import add_mark
     from labkit.stack.change import hold
     from labkit.stack.progress import Progress
 
-    done = hold(find_home(), name, Progress())
+    home, begun = find_home(), time.time()
+    done = hold(home, name, Progress())
+    if done:
+        add_mark(home, "fault", f"{name} killed", at=begun)
     print(f"{name} is killed and stays away" if done else f"{name} is away already")
     print(f"next: lab status, {start_again}")
 
@@ -58,10 +66,13 @@ def kill_component(name: str, start_again: str) -> None:
 def start_component(name: str) -> None:
     """Start it again and say so."""
     from labkit.home import find_home
+    from labkit.marks import add_mark
     from labkit.stack.change import release
     from labkit.stack.progress import Progress
 
-    say = Progress()
-    done = release(find_home(), name, say)
+    home, say = find_home(), Progress()
+    done = release(home, name, say)
+    if done:
+        add_mark(home, "change", f"{name} ready again")
     print(f"{name} is ready again ({say.seconds:.1f} s)" if done else f"{name} was not killed by lab: nothing to start")
     print("next: lab status")

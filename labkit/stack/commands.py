@@ -144,7 +144,7 @@ def _print_urls(facts: dict[str, Any]) -> None:
         text = " ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else value
         text = " ".join(text) if isinstance(text, (list, tuple)) else text
         if text:
-            print(f"  {name:<13} {text}")
+            print(f"  {name:<17} {text}")
 
 
 def _growth(log: Path) -> Iterator[str]:

@@ -15,7 +15,9 @@ class Component:
 
     `probes` are addresses that must all answer before the component counts as ready (see readiness.py);
     `ports` map a name to a number, the first one is shown; times are seconds; a component that is `held` is killed
-    and not started again until it is no longer held.
+    and not started again until it is no longer held. It starts once all that it `needs` is ready, and stops before
+    that; what it is only to stop `before` (it sends to it) it does not wait for. `own_log` is a file that the program
+    writes itself and opens again at SIGUSR1.
     """
 
     name: str
@@ -24,6 +26,8 @@ class Component:
     ports: Mapping[str, int] = field(default_factory=dict)
     probes: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
+    own_log: str | None = None
     ready_within: float = 30.0
     stop_within: float = 10.0
     held: bool = False
@@ -56,7 +60,7 @@ def load_plan(path: Path) -> Plan:
     facts = json.loads(path.read_text(encoding="utf-8"))
     parts = []
     for part in facts.pop("components"):
-        for name in ("command", "probes", "needs"):
+        for name in ("command", "probes", "needs", "before"):
             part[name] = tuple(part[name])
         parts.append(Component(**part))
     return Plan(components=tuple(parts), profiles=tuple(facts.pop("profiles", ())), **facts)

@@ -16,7 +16,7 @@ from labkit.stack.entry import Entry, claims, needed_programs
 from labkit.stack.memory import Measure, measures
 from labkit.stack.obtain import SOURCES, python
 from labkit.stack.obtain.program import Program
-from labkit.stack.ports import check_free, port_base
+from labkit.stack.ports import SPAN, check_free, port_base
 from labkit.stack.profiles import chosen
 from labkit.stack.setup import NO_EDGE, choose_edge
 from labkit.stack.status import Status, look
@@ -98,14 +98,14 @@ def _finding(name: str, program: Program | None, would: str) -> Finding:
 
 def _ports(environ: Mapping[str, str], entries: Iterable[Entry], stack: Status, problems: list[str]) -> str:
     if stack.base is not None:
-        return f"{stack.base} to {stack.base + 200}, in use by the running stack"
+        return f"{stack.base} to {stack.base + SPAN}, in use by the running stack"
     try:
         base = port_base(environ)
         check_free(claims(entries, base), base)
     except CannotRun as error:
         problems.append(str(error))
         return "see below"
-    return f"{base} to {base + 200}, free where the stack needs them"
+    return f"{base} to {base + SPAN}, free where the stack needs them"
 
 
 def _machine(home: Home) -> dict[str, Any]:

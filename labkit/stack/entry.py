@@ -1,6 +1,7 @@
 """One line of the catalogue, and how it becomes a component that can be started."""
 
 import json
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import Any
 from labkit.home import Home
 from labkit.stack.component import Component
 from labkit.stack.obtain.program import Program
-from labkit.stack.ports import HOST
+from labkit.stack.ports import HOST, LOAD_GENERATOR
 from labkit.stack.record import write_whole
 
 
@@ -37,7 +38,8 @@ class Entry:
 
     `program` names what runs it (a key of obtain.SOURCES, or python), `also` what is needed beside it ({path[java]});
     `ports` are offsets from the port base, the first one is shown; `scrape` is the Prometheus job and the port under
-    which it can be scraped.
+    which it can be scraped; `copies` are patterns of the project's files, each with the folder of the run folder that
+    gets what fits; for `needs`, `before` and `own_log` see Component.
     """
 
     name: str
@@ -46,9 +48,12 @@ class Entry:
     ports: Mapping[str, int]
     probes: tuple[str, ...]
     needs: tuple[str, ...] = ()
+    before: tuple[str, ...] = ()
     also: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     files: tuple[ConfigFile, ...] = ()
+    copies: Mapping[str, str] = field(default_factory=dict)
+    own_log: str | None = None
     once: Once | None = None
     scrape: tuple[str, str] | None = None
     ready_within: float = 30.0
@@ -95,6 +100,9 @@ class Site:
             api_urls=",".join(f"http://{HOST}:{self.ports[name]}" for name in apis),
             kafka=",".join(brokers),
             copies=3 if len(brokers) >= 3 else 1,
+            gelf=f"udp://{HOST}:{self.ports['gelf']}" if "gelf" in self.ports else "",
+            elasticsearch=f"http://{HOST}:{self.ports['elasticsearch']}" if "elasticsearch" in self.ports else "",
+            logs=self.home.logs,
             store=f"redis://{HOST}:{self.ports['redis-jobs']}/0" if "redis-jobs" in self.ports else "",
             shared=self.home.data,
             secrets=self.home.secrets,
@@ -111,6 +119,8 @@ class Site:
             ports={name: self.ports[name] for name in entry.ports},
             probes=tuple(self.fill(text, entry) for text in entry.probes),
             needs=tuple(name for name in entry.needs if name in present),
+            before=tuple(name for name in entry.before if name in present),
+            own_log=self.fill(entry.own_log, entry) if entry.own_log else None,
             ready_within=entry.ready_within,
             stop_within=entry.stop_within,
         )
@@ -124,6 +134,10 @@ class Site:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 replace = {old: self.fill(new, entry) for old, new in file.replace.items()}
                 target.write_text(rendered(self.home.root / file.source, replace), encoding="utf-8")
+            for pattern, folder in entry.copies.items():
+                (self.home.run / folder).mkdir(parents=True, exist_ok=True)
+                for source in self.home.root.glob(pattern):
+                    shutil.copyfile(source, self.home.run / folder / source.name)
         self.write_targets()
 
     def write_targets(self) -> None:
@@ -136,8 +150,12 @@ class Site:
             write_whole(folder / f"{job}.json", json.dumps(groups, indent=1))
 
     def scrape_targets(self) -> dict[str, list[dict[str, Any]]]:
-        """Return Prometheus's file_sd content for each job; the label `replica` is the component's name."""
-        jobs: dict[str, list[dict[str, Any]]] = {}
+        """Return Prometheus's file_sd content for each job; the label `replica` is the component's name.
+
+        The load generator is none: its target is there all the time, and answers while a load runs.
+        """
+        load = {"targets": [f"{HOST}:{self.base + LOAD_GENERATOR}"], "labels": {"replica": "locust"}}
+        jobs: dict[str, list[dict[str, Any]]] = {"locust": [load]}
         for entry in self.entries:
             if entry.scrape is not None:
                 job, port = entry.scrape

@@ -7,10 +7,9 @@ from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 
-from labkit.stack import spawn
+from labkit.stack import logs, spawn
 from labkit.stack.component import Component
 from labkit.stack.guard import Guard
-from labkit.stack.logs import last_line
 from labkit.stack.readiness import unready
 from labkit.stack.record import Identity, Member, identify
 
@@ -100,7 +99,7 @@ class Life:
         """Return why it did not start, as one line with the next step; None while nothing is wrong."""
         name = self.component.name
         if self.state in (State.CRASHED, State.FAILED):
-            return f"{name} crashed ({self.last_exit}): {last_line(self.log)}; next: lab logs {name}"
+            return f"{name} crashed ({self.last_exit}): {logs.last_line(self.log)}; next: lab logs {name}"
         if self.state is State.STARTING and self.overdue:
             return f"{name} not ready after {self.component.ready_within:g} s ({self.unready}); next: lab logs {name}"
         return None
@@ -126,6 +125,12 @@ class Life:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             self._process.send_signal(signal.SIGCONT)
+
+    def turn_own_log(self) -> None:
+        """Move the log that the program writes itself aside when it is too large, and have it opened again."""
+        path = self.component.own_log
+        if path is not None and self.state is State.READY and logs.turn(Path(path)) and self._process is not None:
+            self._process.send_signal(signal.SIGUSR1)
 
     def bury_if_gone(self) -> bool:
         """After `interrupt`: True once the process is gone; kills it when its time to stop is over."""

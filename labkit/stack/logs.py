@@ -1,4 +1,4 @@
-"""The log files of the components: one per name, fresh at each start of the stack, bounded in size."""
+"""The log files of the components: fresh at each start of the stack, bounded in size."""
 
 import shutil
 from pathlib import Path
@@ -29,6 +29,20 @@ def bound(log: Path, limit: int = LIMIT) -> bool:
         shutil.copyfile(log, log.with_name(log.name + ".1"))
         with log.open("r+b") as file:
             file.truncate(0)
+    except OSError:
+        return False
+    return True
+
+
+def turn(log: Path, limit: int = LIMIT) -> bool:
+    """Rename to NAME.log.1 once it is larger than `limit` bytes; True when that happened.
+
+    Nothing is lost: the writer goes on in the renamed file until it opens the log again, and must be told to.
+    """
+    try:
+        if log.stat().st_size <= limit:
+            return False
+        log.replace(log.with_name(log.name + ".1"))
     except OSError:
         return False
     return True

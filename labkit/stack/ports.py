@@ -10,6 +10,7 @@ from labkit.errors import CannotRun
 HOST = "127.0.0.1"
 DEFAULT_BASE = 18000
 SPAN = 300  # highest offset in the catalogue, rounded up
+LOAD_GENERATOR = 203  # offset of the metrics of a running load
 
 
 def port_base(environ: Mapping[str, str]) -> int:

@@ -12,8 +12,10 @@ from labkit.stack.component import Plan
 from labkit.stack.entry import Site, needed_programs
 from labkit.stack.obtain import SOURCES, obtain_all
 from labkit.stack.obtain.program import Say
+from labkit.stack.obtain.prometheus import find_promtool
 from labkit.stack.obtain.workspace import reason, run, workspace
 
+RULES = "monitoring/prometheus/rules"
 NO_EDGE = "no edge: one api process, and the service URL is its own (no Traefik in front of it)"
 
 
@@ -55,13 +57,27 @@ def make_plan(site: Site, edge: str, profiles: tuple[str, ...]) -> Plan:
 def write_folders(site: Site, plan: Plan, say: Say) -> None:
     """Write what the supervisor and the components read: folders, keys, configuration, plan."""
     home = site.home
-    shared = (home.data / "feedback", home.data / "models")
+    shared = (home.data / "feedback", home.data / "models", home.data / "logs")
     for folder in (home.lab, home.run, home.data, home.logs, home.runs, *shared):
         folder.mkdir(parents=True, exist_ok=True)
     KeyRing(home.secrets).make_own()
+    check_rules(home)
     site.write_files()
     prepare(site, say)
     plan.save(home.run / "plan.json")
+
+
+def check_rules(home: Home) -> None:
+    """Raise CannotRun for a rule that Prometheus would not take; where no promtool is, its own start finds it."""
+    files = sorted(str(path.relative_to(home.root)) for path in (home.root / RULES).glob("*.yml"))
+    tool = find_promtool(home)
+    if tool is None or not files:
+        return
+    command = [str(tool), "check", "rules", *files]
+    done = subprocess.run(command, cwd=home.root, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        found = next((line.strip() for line in done.stderr.splitlines() if line.startswith(RULES)), done.stderr[-200:])
+        raise CannotRun(f"Prometheus would refuse {found}; next: correct it, then lab up")
 
 
 def prepare(site: Site, say: Say) -> None:

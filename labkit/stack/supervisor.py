@@ -107,8 +107,9 @@ class Supervisor:
             changed += [self._advance(life) for life in self._lives.values()]
             if any(changed):
                 self._save()
-            for name in self._lives:
+            for name, life in self._lives.items():
                 logs.bound(logs.log_path(self._lab / "logs", name))
+                life.turn_own_log()
             settled = not self._leaving and self._settled(self._lives)
             self._sleep(STEADY_TICK if settled else 5 * STARTING_TICK)
 
@@ -159,7 +160,8 @@ class Supervisor:
     def _let_go(self) -> bool:
         """Stop what is to leave, each once nothing that leaves needs it any more; True when one is gone."""
         for life in self._leaving:
-            needed = any(life.component.name in other.component.needs for other in self._leaving)
+            name = life.component.name
+            needed = any(name in (*other.component.needs, *other.component.before) for other in self._leaving)
             if life.state is not State.STOPPED and not needed:
                 life.interrupt()
         left = [life for life in self._leaving if life.state is not State.STOPPED or not life.bury_if_gone()]
@@ -170,6 +172,8 @@ class Supervisor:
     def _life(self, component: Component) -> Life:
         log = logs.log_path(self._lab / "logs", component.name)
         logs.begin(log)
+        if component.own_log is not None:
+            logs.begin(Path(component.own_log))
 
         def begin(part: Component) -> Any:
             env = spawn.environment(os.environ, part.environment, self._run / "tmp")

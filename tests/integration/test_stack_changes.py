@@ -1,6 +1,7 @@
 """`lab scale`, `lab kill`, `lab start` and `lab kafka kill` on the real stack."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from urllib.request import urlopen
 
 import pytest
 
+from labkit.marks import marks
 from tests.eventually import eventually
 from tests.integration.stack_folder import StackFolder, row, running
 
@@ -44,6 +46,7 @@ def readers(stack: StackFolder) -> dict[str, Any]:
 
 @pytest.mark.faults
 def test_workers_come_and_go_and_a_killed_broker_stays_away_until_it_is_started(stack: StackFolder) -> None:
+    begun = time.time()
     urls = json.loads(says(stack, "up", "--json", "--profile", "stream"))
     names = ["worker-1", "worker-2", "worker-3"]
 
@@ -78,6 +81,10 @@ def test_workers_come_and_go_and_a_killed_broker_stays_away_until_it_is_started(
     assert "api-2 is ready again" in says(stack, "start", "api-2")
     eventually(lambda: stack.lab("status").returncode == 0, within=30, what="all is ready")
 
+    said = [mark.text for mark in marks(stack.home, begun, time.time())]
+    assert said == [
+        "worker: 3", "worker: 1", "kafka killed", "kafka ready again", "api-2 killed", "api-2 ready again",
+    ]  # fmt: skip
     left = list(facts(stack, "urls")["pids"].values())
     says(stack, "down")
     assert running(left) == []

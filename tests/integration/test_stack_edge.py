@@ -3,10 +3,12 @@
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -15,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from labkit.stack import catalogue, spawn
+from labkit.stack import catalogue, logs, spawn
 from labkit.stack.entry import Site, rendered
 from labkit.stack.obtain import SOURCES
 from labkit.stack.obtain.program import Program
@@ -38,6 +40,7 @@ class Replica(ThreadingHTTPServer):
         self.connections: list[socket.socket] = []
         self.hangs_up = False
         self.ready = True
+        self.gives = ""  # the request id for those who send none
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         self.thread.start()
 
@@ -74,7 +77,7 @@ class Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def _answer(self, status: int) -> None:
-        body = (self.headers.get("X-Request-ID") or "").encode()
+        body = (self.headers.get("X-Request-ID") or self.server.gives).encode()
         self.send_response(status)
         self.send_header("X-Request-ID", body.decode())
         self.send_header("Content-Length", str(len(body)))
@@ -103,6 +106,7 @@ class Edge:
         static.write_text(rendered(static, {str(ROOT / "traefik" / "dynamic.yml"): str(dynamic)}))
         self.replicas = [Replica(self.site.port("api-1")), Replica(self.site.port("api-2"))]
         self.log = folder.home.logs / "traefik.log"
+        self.access_log = folder.home.logs / "traefik-access.log"
         self.component = self.site.component(catalogue.TRAEFIK)
         env = spawn.environment(os.environ, self.component.environment, folder.temporary)
         self.process = spawn.start(self.component.command, env, self.log, folder.home.run)
@@ -120,6 +124,11 @@ class Edge:
             return reply.status, reply.getheader("X-Request-ID")
         finally:
             connection.close()
+
+    def logged(self, path: str, file: Path | None = None) -> list[dict[str, Any]]:
+        """Return the lines of the access log whose path begins so."""
+        lines = [json.loads(text) for text in (file or self.access_log).read_text().splitlines()]
+        return [line for line in lines if line["RequestPath"].startswith(path)]
 
     def metrics(self, path: str = "/metrics") -> tuple[int, str]:
         connection = HTTPConnection("127.0.0.1", self.site.port("edge-metrics"), timeout=10)
@@ -209,14 +218,45 @@ def test_metrics_are_not_on_the_public_entry_point(edge: Edge) -> None:
 
 def test_each_request_is_one_json_line_with_its_id(edge: Edge) -> None:
     edge.ask("GET", "/some/path", X_Request_ID="find-me")
+    line = eventually(lambda: edge.logged("/some/path"), within=2, what="the line is written while the edge runs")[0]
+    assert line["request_X-Request-Id"] == line["downstream_X-Request-Id"] == "find-me"
+    assert line["DownstreamStatus"] == 200
+    assert line["ServiceURL"] in {f"http://127.0.0.1:{edge.site.port(f'api-{number}')}" for number in (1, 2)}
+    assert line["Duration"] >= line["OriginDuration"] > 0
+    assert {"RequestMethod", "RetryAttempts", "StartUTC"} <= line.keys()
+    assert "find-me" not in edge.log.read_text()
 
-    edge.process.terminate()  # the access log is buffered
-    edge.process.wait(timeout=15)
-    (line,) = [text for text in edge.log.read_text().splitlines() if "find-me" in text]
-    seen = json.loads(line)
-    assert seen["RequestPath"] == "/some/path"
-    assert seen["DownstreamStatus"] == 200
-    assert {"Duration", "OriginDuration", "ServiceURL", "RetryAttempts"} <= seen.keys()
+
+def test_an_id_that_the_replica_gave_is_in_the_line_of_a_request_without_one(edge: Edge) -> None:
+    edge.replicas[0].gives = edge.replicas[1].gives = "given-by-replica"
+    edge.ask("GET", "/without")
+    line = eventually(lambda: edge.logged("/without"), what="the line")[0]
+    assert "request_X-Request-Id" not in line
+    assert line["downstream_X-Request-Id"] == "given-by-replica"
+
+
+def test_the_access_log_is_moved_away_under_load_without_losing_a_line(edge: Edge) -> None:
+    def ask(number: int) -> None:
+        assert edge.ask("GET", f"/n/{number}")[0] == 200
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(ask, number) for number in range(400)]
+        parts: list[dict[str, Any]] = []
+        for turned in range(1, 4):
+            eventually(lambda: edge.logged("/n/"), what="lines in the present file")
+            assert logs.turn(edge.access_log, limit=0)
+            edge.process.send_signal(signal.SIGUSR1)
+            eventually(edge.access_log.is_file, what="it is opened again")
+            edge.access_log.with_name(edge.access_log.name + ".1").rename(edge.access_log.with_name(f"old-{turned}"))
+        for answer in answers:
+            answer.result()
+
+    def numbers() -> list[int]:
+        files = [edge.access_log, *edge.access_log.parent.glob("old-*")]
+        parts[:] = [line for file in files for line in edge.logged("/n/", file)]
+        return sorted(int(line["RequestPath"].rpartition("/")[2]) for line in parts)
+
+    eventually(lambda: numbers() == list(range(400)), what="each request is in exactly one of the files")
 
 
 def test_a_client_that_never_ends_its_headers_is_cut_off(edge: Edge) -> None:

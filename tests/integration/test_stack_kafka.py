@@ -3,6 +3,7 @@
 import json
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from labkit.errors import CannotRun
 from labkit.home import Home
+from labkit.logs.store import open_store
 from labkit.stack import catalogue
 from labkit.stack.component import Plan
 from labkit.stack.control import stop, supervise
 from labkit.stack.entry import Site, needed_programs
-from labkit.stack.obtain import java, kafka, obtain_all
+from labkit.stack.obtain import java, kafka, maven, obtain_all
 from labkit.stack.obtain.user_cache import caches, writable_cache
 from labkit.stack.readiness import unready
 from labkit.stack.setup import write_folders
@@ -96,7 +98,7 @@ def test_a_jar_that_maven_central_has_replaced_is_refused_and_not_kept(
                 file.write(b"x")
         return ""
 
-    monkeypatch.setattr(kafka, "run", resolve)
+    monkeypatch.setattr(maven, "run", resolve)
     changed = "slf4j-api-1.7.36.jar"
     with pytest.raises(CannotRun, match=f"is refused: {changed} is not what it was when it was locked"):
         kafka.CURRENT.obtain(home, quiet)
@@ -221,8 +223,9 @@ def test_a_server_that_is_no_broker_is_not_ready(redis: Any) -> None:
     assert unready(f"redis://127.0.0.1:{redis.port}") is None, "the control"
 
 
-def ask(url: str, key: str, body: Any = None) -> dict[str, Any]:
-    request = Request(url, json.dumps(body).encode() if body else None, {"X-API-Key": key})
+def ask(url: str, key: str, body: Any = None, request_id: str = "") -> dict[str, Any]:
+    headers = {"X-API-Key": key} | ({"X-Request-ID": request_id} if request_id else {})
+    request = Request(url, json.dumps(body).encode() if body else None, headers)
     with urlopen(request, timeout=10) as reply:
         answer: dict[str, Any] = json.load(reply)
         return answer
@@ -246,7 +249,7 @@ def test_the_default_stack_answers_a_job_and_starts_without_any_network(stack: S
         assert b"jobs_finished_total" in reply.read()
 
     key = Path(urls["api_key_file"]).read_text().strip()
-    job = ask(f"{urls['service']}/jobs", key, {"model": "iris", "data": [[5.1, 3.5, 1.4, 0.2]]})
+    job = ask(f"{urls['service']}/jobs", key, {"model": "iris", "data": [[5.1, 3.5, 1.4, 0.2]]}, "one-job")
     result = eventually(
         lambda: (answer := ask(f"{urls['service']}/jobs/{job['id']}", key))["status"] == "done" and answer,
         within=20,
@@ -258,17 +261,37 @@ def test_the_default_stack_answers_a_job_and_starts_without_any_network(stack: S
         within=15,
         what="the worker is scraped",
     )
-    assert set(up) == {"api-1", "api-2", "worker-1", "traefik", "prometheus"}
+    assert up
+    assert up.pop("locust") == "0", "listed, and down: no load runs"
+    assert set(up) == {"api-1", "api-2", "worker-1", "traefik", "collector", "alertmanager", "prometheus"}
 
     facts = json.loads(stack.lab("doctor", "--json").stdout)
     assert facts["profiles"] == ["stream"]
     assert {"java", "kafka"} <= {program["name"] for program in facts["programs"] if program["version"]}
     measured = {measure["what"]: (measure["size"], measure["limit"]) for measure in facts["memory"]}
     assert set(measured) == {"kafka", "the default stack"}
+    assert urls["logs"] == f"sqlite://{stack.home.data}/logs"
+    eventually(
+        lambda: [kind(host) for host in logged(urls["logs"], "one-job")] == ["api", "traefik", "worker"],
+        within=20,
+        what="edge, service and worker have logged the request",
+    )
     for what, (size, limit) in measured.items():
         assert 0 < size <= limit, what
     assert stack.lab("down").returncode == 0
     assert stack.listening() == []
+
+
+def logged(address: str, request_id: str) -> list[str]:
+    """Return who has logged that request, sorted."""
+    with open_store(address) as store:
+        records = store.search(f'request_id:"{request_id}"', 0, time.time() + 60, 10)
+    return sorted(record.host for record in records)
+
+
+def kind(host: str) -> str:
+    """Return what a component is: its name without the number."""
+    return host.partition("-")[0]
 
 
 def scraped(prometheus: str) -> dict[str, str]:

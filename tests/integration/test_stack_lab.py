@@ -52,7 +52,7 @@ def test_up_then_everything_answers_and_down_leaves_nothing(stack: StackFolder) 
     urls = up(stack)
     assert (urls["engine"], urls["edge"]) == ("process", "traefik")
     assert len(urls["replicas"]) == len(urls["metrics"]) == 2
-    assert (urls["kafka"], urls["redis_jobs"], urls["workers"]) == (None, None, [])
+    assert (urls["kafka"], urls["redis_jobs"], urls["workers"], urls["gelf"]) == (None, None, [], None)
     for url in (urls["service"], *urls["replicas"]):
         assert json.loads(answer(f"{url}/models"))["models"]
     assert "http_requests_total" in answer(urls["metrics"][0])
@@ -60,8 +60,9 @@ def test_up_then_everything_answers_and_down_leaves_nothing(stack: StackFolder) 
 
     seen = status(stack)
     assert seen["up"]
+    names = ["redis", "api-1", "api-2", "traefik", "prometheus", "alertmanager", "alerts"]
     assert {part["name"]: part["state"] for part in seen["components"]} == dict.fromkeys(
-        ["supervisor", "guard", "redis", "api-1", "api-2", "traefik", "prometheus"], "ready"
+        ["supervisor", "guard", *names], "ready"
     )
     assert 0 < seen["total_pss"] <= 650e6, "the whole stack after its start"
     key = Path(urls["api_key_file"])
@@ -92,6 +93,24 @@ def test_prometheus_sees_every_replica_once_up_returns(stack: StackFolder) -> No
         lambda: "traefik_entrypoint_requests_total" in answer(f"{urls['prometheus']}/api/v1/label/__name__/values"),
         within=15,
         what="the edge's own metrics are scraped",
+    )
+
+
+def test_prometheus_has_the_rules_and_sends_to_alertmanager(stack: StackFolder) -> None:
+    urls = up(stack)
+    groups = json.loads(answer(f"{urls['prometheus']}/api/v1/rules"))["data"]["groups"]
+    files = {Path(group["file"]).name for group in groups}
+    assert files == {path.name for path in (stack.home.root / "monitoring" / "prometheus" / "rules").glob("*.yml")}
+
+    def senders() -> list[str]:
+        found = json.loads(answer(f"{urls['prometheus']}/api/v1/alertmanagers"))["data"]["activeAlertmanagers"]
+        return [one["url"] for one in found]
+
+    eventually(lambda: senders() == [f"{urls['alertmanager']}/api/v2/alerts"], within=15, what="Alertmanager is found")
+    eventually(
+        lambda: json.loads(answer(f"http://127.0.0.1:{stack.base + 88}/healthz"))["watchdog_age_s"] is not None,
+        within=60,
+        what="the alert that always fires arrives at the receiver",
     )
 
 
@@ -202,10 +221,10 @@ def test_logs_and_doctor_tell_what_happened(stack: StackFolder) -> None:
     assert len(stack.lab("logs", "redis", "-n", "3").stdout.splitlines()) == 3
     unknown = stack.lab("logs", "nobody")
     assert unknown.returncode == 2
-    assert "there are: api-1, prometheus, redis, supervisor" in unknown.stderr
+    assert "there are: alertmanager, alerts, api-1, prometheus, redis, supervisor" in unknown.stderr
     facts = json.loads(stack.lab("doctor", "--json").stdout)
     programs = {part["name"]: part for part in facts["programs"]}
-    for name in ("redis-server", "prometheus"):
+    for name in ("redis-server", "prometheus", "alertmanager"):
         assert programs[name]["version"]
         assert Path(programs[name]["path"]).is_file()
         assert programs[name]["origin"]

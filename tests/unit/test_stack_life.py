@@ -81,6 +81,18 @@ def test_a_log_is_bounded_while_its_writer_goes_on(tmp_path: Path) -> None:
     assert (tmp_path / "a.log.1").read_bytes() == b"x" * 100 + b"y"
 
 
+def test_a_log_that_its_writer_opens_again_is_moved_without_losing_a_line(tmp_path: Path) -> None:
+    log = tmp_path / "own.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"x" * 101)
+        assert not logs.turn(log, limit=101)
+        assert logs.turn(log, limit=100)
+        writer.write(b"late\n")  # before it has been told to open it again
+    assert not log.exists()
+    assert (tmp_path / "own.log.1").read_bytes() == b"x" * 101 + b"late\n"
+    assert not logs.turn(log, limit=0), "it is not there"
+
+
 @pytest.fixture
 def answering() -> Iterator[tuple[int, list[bytes]]]:
     """A port that answers each connection with what the list holds at that moment."""

@@ -20,8 +20,8 @@ from labkit.stack.setup import choose_edge, make_plan
 ROOT = Path(__file__).parents[2]
 
 
-def site(tmp_path: Path, edge: str = "traefik", profile: str = "stream") -> Site:
-    base, entries = 18000, catalogue.entries(edge, (profile,))
+def site(tmp_path: Path, edge: str = "traefik", profile: str = "stream", *more: str) -> Site:
+    base, entries = 18000, catalogue.entries(edge, (profile, *more))
     names = ["python", *needed_programs(entries)]
     return Site(Home(ROOT, tmp_path), base, entries, {n: Program(n, f"/opt/{n}", "1.0", "test") for n in names})
 
@@ -87,6 +87,10 @@ def test_ports_are_those_of_the_contract(tmp_path: Path) -> None:
         "edge": 18080,
         "edge-metrics": 18081,
         "prometheus": 18090,
+        "alertmanager": 18098,
+        "alerts": 18088,
+        "collector": 18202,
+        "gelf": 18201,
     }
 
 
@@ -133,9 +137,9 @@ def test_api_and_worker_are_told_of_every_broker_and_its_copies(
     assert plan.urls["kafka"] == servers
 
 
-def test_what_api_and_worker_are_told_are_settings_of_theirs(tmp_path: Path) -> None:
+def test_what_our_services_are_told_are_settings_of_theirs(tmp_path: Path) -> None:
     for part in make_plan(site(tmp_path), "traefik", ("stream",)).components:
-        if part.name.startswith(("api-", "worker-")):
+        if part.name.startswith(("api-", "worker-", "collector")):
             from_environment(part.environment)
 
 
@@ -166,8 +170,16 @@ def test_profiles_exclude_each_other_and_unknown_ones_are_named() -> None:
     assert chosen(()) == chosen(("stream",)) == ("stream",)
     with pytest.raises(CannotRun, match="core and cluster exclude each other"):
         chosen(("core", "cluster"))
-    with pytest.raises(CannotRun, match="no profile 'kafka'; there are: core, stream, cluster, kafka-legacy"):
+    with pytest.raises(CannotRun, match="no profile 'kafka'; there are: core, stream, cluster, kafka-legacy, search"):
         chosen(("kafka",))
+
+
+def test_search_is_added_to_whichever_kafka_there_is() -> None:
+    assert chosen(("search",)) == ("stream", "search")
+    assert chosen(("search", "cluster")) == chosen(("cluster", "search")) == ("cluster", "search")
+    assert chosen(("core", "search", "search")) == ("core", "search")
+    with pytest.raises(CannotRun, match="stream and cluster exclude each other"):
+        chosen(("stream", "search", "cluster"))
 
 
 def test_scrape_targets_carry_the_replica_and_the_job(tmp_path: Path) -> None:
@@ -177,7 +189,8 @@ def test_scrape_targets_carry_the_replica_and_the_job(tmp_path: Path) -> None:
         {"targets": ["127.0.0.1:18102"], "labels": {"replica": "api-2"}},
     ]
     assert targets["worker"] == [{"targets": ["127.0.0.1:18121"], "labels": {"replica": "worker-1"}}]
-    assert set(targets) == {"api", "worker", "traefik", "prometheus"}
+    assert targets["locust"] == [{"targets": ["127.0.0.1:18203"], "labels": {"replica": "locust"}}]
+    assert set(targets) == {"api", "worker", "traefik", "collector", "locust", "alertmanager", "prometheus"}
 
 
 def test_prometheus_scrapes_every_job_of_the_targets(tmp_path: Path) -> None:

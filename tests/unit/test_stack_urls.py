@@ -71,6 +71,8 @@ def test_each_field_can_be_overridden(home: Home) -> None:
     assert discover({"LAB_WORKER_URLS": "http://a, http://b"}, home).workers == ("http://a", "http://b")
     assert discover({"LAB_KAFKA": "a:1,b:2"}, home).kafka == "a:1,b:2"
     assert discover({"LAB_DATABASE_URL": "sqlite:///x"}, home).database == "sqlite:///x"
+    assert discover({"LAB_ALERTS_FILE": "/x.jsonl"}, home).alerts == "/x.jsonl"
+    assert discover({"LAB_GRAFANA_URL": "http://g/"}, home).grafana == "http://g"
     assert urls.service == SERVICE
 
 
@@ -92,7 +94,8 @@ def test_the_machine_view_has_the_documented_fields_and_reads_back() -> None:
     facts = json.loads(json.dumps(urls.to_dict()))
     assert list(facts)[:5] == ["engine", "service", "edge", "replicas", "metrics"]
     assert {"redis_jobs", "kafka", "workers", "worker_metrics", "database"} <= set(facts)
-    assert {"prometheus", "alertmanager", "redis", "logs", "gelf", "api_key_file", "pids"} <= set(facts)
+    assert {"prometheus", "alertmanager", "alerts", "redis", "logs", "gelf", "api_key_file", "pids"} <= set(facts)
+    assert {"collector_metrics", "elasticsearch", "locust_metrics", "grafana"} <= set(facts)
     assert from_dict(facts) == urls
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 
 from labkit.home import Home
-from labkit.stack.obtain import java, kafka, prometheus, redis, traefik
+from labkit.stack.obtain import alertmanager, elasticsearch, java, kafka, prometheus, redis, traefik
 from labkit.stack.obtain.program import Program, Say, Source
 
 SOURCES: dict[str, Source] = {
@@ -14,6 +14,8 @@ SOURCES: dict[str, Source] = {
     "kafka-legacy": kafka.LEGACY,
     "traefik": traefik,
     "prometheus": prometheus,
+    "alertmanager": alertmanager,
+    "elasticsearch": elasticsearch,
 }
 
 

