@@ -7,11 +7,15 @@ from types import FrameType
 import typer
 
 from labkit import demo
+from labkit.alerts import commands as alert_commands
+from labkit.dashboards import commands as dashboard_commands
 from labkit.errors import CannotRun
 from labkit.kafka import commands as kafka_commands
 from labkit.keys import commands as key_commands
 from labkit.loadgen import commands as load_commands
+from labkit.logs import commands as log_commands
 from labkit.models import commands as model_commands
+from labkit.prove import commands as prove_commands
 from labkit.report import commands as report_commands
 from labkit.stack import change_commands
 from labkit.stack import commands as stack_commands
@@ -30,9 +34,13 @@ for subject in (
     change_commands,
     load_commands,
     report_commands,
+    log_commands,
+    alert_commands,
+    dashboard_commands,
     kafka_commands,
     key_commands,
     model_commands,
+    prove_commands,
 ):
     subject.register(app)
 

@@ -14,11 +14,12 @@ from gevent.event import Event
 from hdrh.histogram import HdrHistogram
 
 from labkit.loadgen.clock import now
+from labkit.loadgen.exporter import Totals
 from labkit.loadgen.histograms import decoded, empty, merge
 from labkit.loadgen.ledger import Ledger, write_json
 from labkit.loadgen.plan import Plan
 from labkit.loadgen.saturation import CpuReading, TicketCounts, cpu_windows, reasons
-from labkit.loadgen.station import FINAL, PULSE, SECOND
+from labkit.loadgen.station import COUNTS, FINAL, PULSE, SECOND
 from labkit.loadgen.tickets import offered_by_second
 
 LEAD = 0.5
@@ -49,6 +50,7 @@ class Conductor:
             starts = plan.share([1.0]).starts
             offered = offered_by_second(starts, max(1, math.ceil(plan.shape.duration)))
         self.ledger = Ledger(offered)
+        self.totals = Totals()
         self._expected: set[str] = set()
         self._tickets = TicketCounts()
         self._lateness = empty()
@@ -81,6 +83,8 @@ class Conductor:
             self.ledger.add_second(source, message)
         elif kind == PULSE:
             self._cpu.append(CpuReading(source=source, **message))
+        elif kind == COUNTS:
+            self.totals.take(source, message["entries"])
         elif kind == FINAL and source not in self._finals:
             self.ledger.add_entries(message["entries"])
             self._tickets.add(TicketCounts(**message["tickets"]))
@@ -91,6 +95,14 @@ class Conductor:
             self._finals.add(source)
             if self._finals >= self._expected:
                 self._all_final.set()
+
+    @property
+    def offered(self) -> float | None:
+        """What the schedule offers at this moment, requests/s; None in a closed loop."""
+        if self.plan.mode == "closed":
+            return None
+        under_way = self._expected and not self.complete.is_set()
+        return self.plan.shape.rate(now() - self.started) if under_way else 0.0
 
     def wait(self, seconds: float | None = None) -> bool:
         """Wait until every station has sent its final report; False when one has not in time."""
@@ -148,6 +160,7 @@ class Conductor:
             "lateness_us": percentiles(self._lateness) if scheduled else None,
             "woke_late_us": percentiles(self._woke_late) if scheduled else None,
             "left_out": self.plan.left_out,
+            "request_ids": self.plan.request_ids,
             "saturated": bool(found),
             "reasons": found,
         }

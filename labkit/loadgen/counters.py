@@ -19,6 +19,11 @@ KEPT = frozenset(
         "jobs_finished_total",
         "messages_retried_total",
         "dead_letters_total",
+        "gelf_received_total",
+        "gelf_rejected_total",
+        "gelf_socket_drops_total",
+        "log_documents_total",
+        "collector_queue_records",
     )
 )
 IN_FLIGHT = "http_requests_in_flight"

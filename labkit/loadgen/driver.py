@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -22,6 +23,9 @@ from labkit.loadgen.ledger import write_json
 from labkit.loadgen.processes import end_group
 from labkit.loadgen.progress import LiveLine, Progress, TimelineReader
 from labkit.loadgen.queue import BACKLOG_WITHIN, Queue
+from labkit.loadgen.recorder import JOB
+from labkit.loadgen.run_logs import RunLogs
+from labkit.loadgen.run_marks import RunMarks
 from labkit.loadgen.scenario import (
     Scenario,
     adjusted,
@@ -77,11 +81,16 @@ def drive(
     objectives = objectives_of(chosen, path, home.root)
     folder = new_folder(home.runs, chosen.name)
     write_json(folder / "scenario.json", to_dict(chosen))
-    command = locust_command(chosen, urls.service, folder, home.root, rate)
+    command = locust_command(chosen, urls.service, folder, home.root, rate, urls.locust_metrics)
     queue = Queue(urls, home)
     before = counters.scrape_all(urls.metrics)
     queue.note_before()
+    run_logs = RunLogs(urls, home)
+    run_logs.note_before()
+    marks = RunMarks(home, folder, chosen.name, urls.grafana)
+    marks.start()
     with ExitStack() as stack:
+        stack.callback(marks.end)
         show = on_progress or stack.enter_context(LiveLine())
         ending = run_locust(command, folder, chosen, show, child_environment(folder, urls, home))
     queue.note_after(within=0.0 if ending else BACKLOG_WITHIN)
@@ -89,6 +98,7 @@ def drive(
     write_json(folder / "counters.json", {"before": counters.to_dict(before), "after": counters.to_dict(after)})
     if urls.kafka:
         write_json(folder / "queue.json", queue.to_dict())
+    write_logs(folder, run_logs)
     write_facts(folder, chosen, objectives, urls, rate, command)
     if isinstance(ending, KeyboardInterrupt):
         raise Interrupted(folder)
@@ -114,13 +124,17 @@ def new_folder(runs: Path, name: str) -> Path:
     raise CannotRun(f"{runs / stem}: a hundred runs in one second; wait a second")
 
 
-def locust_command(scenario: Scenario, host: str, folder: Path, root: Path, rate: float | None) -> list[str]:
+def locust_command(
+    scenario: Scenario, host: str, folder: Path, root: Path, rate: float | None, metrics: str | None = None
+) -> list[str]:
+    """Return locust's command line; `metrics` is the address at which Prometheus asks for the run's numbers."""
     command = [sys.executable, "-m", "labkit.loadgen.locust_process"]
     command += ["--locustfile", str(loadtests_folder(root)), "--host", host, "--headless", "--only-summary"]
     command += ["--schedule", str(folder / "scenario.json"), "--run-dir", str(folder)]
     command += ["--users", str(scenario.users), "--spawn-rate", str(scenario.users)]
     # 100 failed requests are a result to be judged, not a failure of locust.
     command += ["--exit-code-on-error", "0", "--loglevel", "INFO"]
+    command += ["--metrics-port", str(urlsplit(metrics or "").port or 0)]
     if rate is not None:
         command += ["--rate", repr(rate)]
     if scenario.mode == "closed":
@@ -211,6 +225,16 @@ def _wait(child: "subprocess.Popen[bytes]", seconds: float) -> bool:
 def last_line(log: Path) -> str:
     lines = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
     return lines[-1].strip() if lines else "it said nothing"
+
+
+def write_logs(folder: Path, run_logs: RunLogs) -> None:
+    """Write logs.json: the run's log records as the store has them now; no file without a store."""
+    generator = msgspec.json.decode((folder / "generator.json").read_bytes())
+    entries = msgspec.json.decode((folder / "requests.json").read_bytes())["entries"]
+    sent = [(entry["method"], entry["name"], entry["sent"]) for entry in entries if entry["method"] != JOB]
+    facts = run_logs.note_after(generator["request_ids"], generator["started"], generator["ended"], sent)
+    if facts is not None:
+        write_json(folder / "logs.json", facts)
 
 
 def write_facts(

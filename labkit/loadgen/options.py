@@ -1,7 +1,9 @@
 """The flags that this project adds to locust's command line, and the plan which they ask for."""
 
+import secrets
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from labkit.errors import CannotRun
 from labkit.loadgen.keys import reason_to_stay_out, urls_of
@@ -51,6 +53,15 @@ def add_options(parser: Any) -> None:
         ),
         ("--run-dir", {"metavar": "<folder>", "help": "Write requests.json, timeline.jsonl and generator.json there."}),
         ("--seed", {"type": int, "metavar": "<number>", "help": "The same seed sends the same requests."}),
+        (
+            "--metrics-port",
+            {
+                "type": int,
+                "metavar": "<port>",
+                "help": "Serve this run's own numbers to Prometheus on 127.0.0.1. 0: not at all. "
+                "Default: the port that the local stack's Prometheus asks, when --host is that stack.",
+            },
+        ),
     )
     for name, settings in options:
         group.add_argument(name, **settings)
@@ -59,6 +70,13 @@ def add_options(parser: Any) -> None:
 def recording(options: Any) -> bool:
     """True when one of the flags asks for a scheduled or a recorded run."""
     return any(getattr(options, name, None) is not None for name in ("rate", "shape", "schedule", "run_dir"))
+
+
+def metrics_port(options: Any) -> int | None:
+    """Return the port of the exporter: the one given, else what the Prometheus of the stack at --host asks."""
+    if options.metrics_port is not None:
+        return int(options.metrics_port) or None
+    return urlsplit(urls_of(options.host).locust_metrics or "").port
 
 
 def shape_named(kind: str, rate: float) -> ShapeFacts:
@@ -108,7 +126,13 @@ def plan_of(options: Any, user_classes: list[type[Any]]) -> Plan:
     mix, left_out = without_keyless(scenario, user_classes, reason_to_stay_out(urls_of(options.host)))
     if shape is None:
         return Plan(
-            mode="closed", users=scenario.users, seed=scenario.seed, grace=scenario.grace, mix=mix, left_out=left_out
+            mode="closed",
+            users=scenario.users,
+            seed=scenario.seed,
+            grace=scenario.grace,
+            mix=mix,
+            left_out=left_out,
+            request_ids=secrets.token_hex(4),
         )
     for cls in user_classes:
         if not hasattr(cls, "take_ticket"):
@@ -126,6 +150,7 @@ def plan_of(options: Any, user_classes: list[type[Any]]) -> Plan:
         mix=mix,
         segments=tuple((part.seconds, part.first, part.last) for part in shape.segments),
         left_out=left_out,
+        request_ids=secrets.token_hex(4),
     )
 
 

@@ -24,6 +24,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     segments: tuple[tuple[float, float, float], ...] = ()
     left_out: str = ""
     """Which users take no part, and why."""
+    exported: bool = False
+    """Whether the leader has an exporter, for which each process reports its counts every second."""
+    request_ids: str = ""
+    """What every request id of the run begins with: so its log records are found again."""
 
     @property
     def shape(self) -> Shape:

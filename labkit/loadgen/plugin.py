@@ -6,29 +6,34 @@ own messages, so that `--processes`, `--master` and `--worker` work as usual.
 """
 
 import itertools
+import logging
 import random
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gevent
 import locust
+import msgspec
 from locust.runners import LocalRunner, MasterRunner, WorkerRunner
 
 from labkit.errors import CannotRun
 from labkit.loadgen.answers import BadAnswer
 from labkit.loadgen.conductor import FINAL_WAIT, LEAD, LOCAL, Conductor
-from labkit.loadgen.options import add_options, plan_of, recording
+from labkit.loadgen.exporter import LINGER, Exporter, exposition
+from labkit.loadgen.options import add_options, metrics_port, plan_of, recording
 from labkit.loadgen.plan import Plan, plan_from
 from labkit.loadgen.processes import end_with_parent
 from labkit.loadgen.recorder import JOB
-from labkit.loadgen.station import FINAL, PULSE, SECOND, Station
+from labkit.loadgen.station import COUNTS, FINAL, PULSE, SECOND, Station
 
 BEGIN, CLOSE = "lab_begin", "lab_close"
 INTERRUPTED_GRACE = 2.0
 
+logger = logging.getLogger(__name__)
 _parts: dict[int, "Part"] = {}
 _user_numbers = itertools.count()
 
@@ -61,6 +66,7 @@ class Part:
         self.runner = environment.runner
         self.station: Station | None = None
         self.conductor: Conductor | None = None
+        self.exporter: Exporter | None = None
         self._test_started = 0.0
         self._begun = False
         events = environment.events
@@ -73,12 +79,27 @@ class Part:
             self.runner.register_message(BEGIN, self.on_begin)
             self.runner.register_message(CLOSE, self.on_close, concurrent=True)
         elif isinstance(self.runner, MasterRunner):
-            for kind in (SECOND, PULSE, FINAL):
+            for kind in (SECOND, PULSE, COUNTS, FINAL):
                 self.runner.register_message(kind, self.on_report)
 
     @property
     def options(self) -> Any:
         return self.environment.parsed_options
+
+    def export(self, port: int) -> bool:
+        """Serve the run's numbers on this port; return whether that can be: a run is worth more than its curves."""
+        try:
+            self.exporter = Exporter(port, self.exposition)
+        except OSError as error:
+            told = f"{error.strerror}; next: another --metrics-port, or end the other run"
+            logger.warning(f"this run's numbers are not served to Prometheus: port {port}: {told}")
+            return False
+        return True
+
+    def exposition(self) -> Iterator[str]:
+        if self.conductor is None:
+            return exposition(self.runner.user_count, None, {})
+        return exposition(self.runner.user_count, self.conductor.offered, self.conductor.totals.sums())
 
     def on_test_start(self, **_: Any) -> None:
         # The leader puts its plan among the options, which locust hands to every worker before its users start.
@@ -170,6 +191,7 @@ class Part:
         if conductor.complete.is_set():
             return
         conductor.write()
+        self.linger()
         if self.options.headless:
             self.runner.quit()
         else:
@@ -195,6 +217,13 @@ class Part:
         if self._begun:
             conductor.wait(grace + FINAL_WAIT)
         conductor.write()
+        if closed_ran_out and self.options.run_time:
+            self.linger()
+
+    def linger(self) -> None:
+        """Keep the numbers of a run that is over until Prometheus has seen the last ones."""
+        if self.exporter is not None and self.options.headless:
+            gevent.sleep(LINGER)
 
     def closed_time_is_up(self) -> bool:
         """True when locust's own -t has passed, or there was none: then Ctrl-C is how such a run ends."""
@@ -235,13 +264,23 @@ def _take_part(environment: Any, runner: Any, **_: Any) -> None:
         if options.processes:
             end_with_parent(signal.SIGKILL)
         _parts[id(environment)] = Part(environment)
-    elif recording(options):
-        try:
-            adopt(options, plan_of(options, environment.user_classes), environment)
-        except CannotRun as error:
-            sys.stderr.write(f"{error}\n")
-            sys.exit(2)
-        _parts[id(environment)] = Part(environment)
+    else:
+        _lead(environment, options)
+
+
+def _lead(environment: Any, options: Any) -> None:
+    """Take the leading part when the flags ask for a recorded run, or a Prometheus for its numbers."""
+    port = metrics_port(options)
+    if port is None and not recording(options):
+        return
+    try:
+        plan = plan_of(options, environment.user_classes)
+    except CannotRun as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
+    part = _parts[id(environment)] = Part(environment)
+    exported = port is not None and part.export(port)
+    adopt(options, msgspec.structs.replace(plan, exported=exported), environment)
 
 
 _events: Any = locust.events

@@ -1,5 +1,6 @@
 """How a run goes while it runs: read from its growing timeline, shown as one live line."""
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,6 +56,7 @@ class TimelineReader:
         self._path = path
         self._duration = duration
         self._offset = 0
+        self._file: int | None = None
         self._began = time.monotonic()
         self._times: HdrHistogram = empty()
         self._sent = self._failed = self._seconds = 0
@@ -87,6 +89,10 @@ class TimelineReader:
     def _new_lines(self) -> list[bytes]:
         try:
             with self._path.open("rb") as file:
+                number = os.fstat(file.fileno()).st_ino
+                if self._file not in (None, number):
+                    return []  # the exact timeline has taken the place of the growing one: the run is over
+                self._file = number
                 file.seek(self._offset)
                 data = file.read()
         except FileNotFoundError:

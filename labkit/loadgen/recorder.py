@@ -10,6 +10,7 @@ from typing import Any
 
 from hdrh.histogram import HdrHistogram
 
+from labkit.loadgen.buckets import Buckets
 from labkit.loadgen.histograms import empty, encoded, record
 
 Key = tuple[str, str]
@@ -30,6 +31,8 @@ class Tally:
     errors: dict[str, tuple[int, str]] = field(default_factory=dict)
     service_time: HdrHistogram = field(default_factory=empty)
     response_time: HdrHistogram = field(default_factory=empty)
+    service_buckets: Buckets = field(default_factory=Buckets)
+    response_buckets: Buckets = field(default_factory=Buckets)
     service_values: list[int] = field(default_factory=list)
     response_values: list[int] = field(default_factory=list)
 
@@ -44,6 +47,8 @@ class Tally:
         """Put the values that wait into the histograms."""
         record(self.service_time, self.service_values)
         record(self.response_time, self.response_values)
+        self.service_buckets.add(self.service_values)
+        self.response_buckets.add(self.response_values)
         self.service_values, self.response_values = [], []
 
 
@@ -175,6 +180,20 @@ class Recorder:
         for tally in list(self.tallies.values()):
             tally.flush()
             yield
+
+    def counts(self) -> list[dict[str, Any]]:
+        """Return what is counted so far of each request, as messages for the exporter; flushed values only."""
+        return [
+            {
+                "method": method,
+                "name": name,
+                "statuses": dict(tally.statuses),
+                "reasons": {kind: count for kind, (count, _) in tally.errors.items()},
+                "service_time": tally.service_buckets.message(),
+                "response_time": tally.response_buckets.message(),
+            }
+            for (method, name), tally in list(self.tallies.items())
+        ]
 
     def entries(self) -> list[dict[str, Any]]:
         """Return all tallies as messages, histograms encoded."""

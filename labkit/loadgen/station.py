@@ -19,7 +19,7 @@ from labkit.loadgen.recorder import UNANSWERED, Recorder
 from labkit.loadgen.saturation import TicketCounts, tolerance
 
 Report = Callable[[str, dict[str, Any]], None]
-SECOND, PULSE, FINAL = "lab_second", "lab_pulse", "lab_final"
+SECOND, PULSE, COUNTS, FINAL = "lab_second", "lab_pulse", "lab_counts", "lab_final"
 
 
 @dataclass(eq=False)
@@ -44,8 +44,8 @@ class JobFlight:
 class Station:
     """Records the requests of this process and, in a scheduled run, hands tickets to its users.
 
-    `report` carries a message to the leader: SECOND for each second with requests, PULSE each second, FINAL once
-    at the end.
+    `report` carries a message to the leader: SECOND for each second with requests, PULSE each second, in a run whose
+    numbers are exported COUNTS each second, FINAL once at the end.
     """
 
     def __init__(self, plan: Plan, report: Report, user_classes: list[type[Any]]) -> None:
@@ -209,7 +209,9 @@ class Station:
         self._seconds.kill()
         for message in self.recorder.take_seconds(int(now()) + 2, 0):
             self._report(SECOND, message)
-        self._report(FINAL, self._final())
+        final = self._final()
+        self._report_counts()
+        self._report(FINAL, final)
         self.finished.set()
 
     def _final(self) -> dict[str, Any]:
@@ -236,7 +238,12 @@ class Station:
                 gevent.sleep(0)
             for _ in self.recorder.flush():
                 gevent.sleep(0)
+            self._report_counts()
             self._report(PULSE, cpu_reading())
+
+    def _report_counts(self) -> None:
+        if self.plan.exported:
+            self._report(COUNTS, {"entries": self.recorder.counts()})
 
 
 def cpu_reading() -> dict[str, Any]:

@@ -48,7 +48,7 @@ class LabUser(FastHttpUser):
 
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
-        self._id_prefix = secrets.token_hex(8)
+        self._id_prefix = ""
         self._requests = 0
         self._intended: float | None = None
         self._ticket_draw: int | None = None
@@ -82,8 +82,7 @@ class LabUser(FastHttpUser):
         station = plugin.station_of(self.environment)
         if station is not None and station.closing and job not in station.jobs:
             raise StopUser
-        self._requests += 1
-        request_id = f"{self._id_prefix}{self._requests:016x}"
+        request_id = self._next_id("" if station is None else station.plan.request_ids)
         headers = {"X-Request-ID": request_id, **(more or {})}
         if exchange.body is not None:
             headers["Content-Type"] = "application/json"
@@ -108,6 +107,13 @@ class LabUser(FastHttpUser):
             else:
                 response.failure(problem)
             return Sent(request_id, answered(response), problem)
+
+    def _next_id(self, run: str) -> str:
+        """Return an id that no other request has, 32 signs: the run's beginning, this user's, a number."""
+        if not self._requests:
+            self._id_prefix = run + secrets.token_hex(10 - len(run) // 2)
+        self._requests += 1
+        return f"{self._id_prefix}{self._requests:012x}"
 
     def _take_intended(self) -> float | None:
         intended, self._intended = self._intended, None

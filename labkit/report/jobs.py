@@ -8,8 +8,10 @@ import msgspec
 from labkit.loadgen.queue import DEAD_LETTERS, JOBS
 from labkit.loadgen.recorder import DONE, FAILED, UNANSWERED
 from labkit.report import words
+from labkit.report.drops import drops
+from labkit.report.growth import grown
 from labkit.report.latency import Percentiles, merged
-from labkit.report.run_folder import Offsets, Run, Scrape
+from labkit.report.run_folder import Logs, Offsets, Run
 
 DUPLICATE = "duplicate"
 
@@ -19,7 +21,8 @@ class JobsLine(msgspec.Struct, frozen=True, kw_only=True):
 
     `accepted` are distinct ids that the client got with a 202, `submitted` what the replicas counted, `produced` what
     the topic grew by, `consumed` what the workers have committed of that, `finished` the answers that workers stored
-    (`outcomes` by kind; a "duplicate" was delivered again and is no second answer), `answered` what the client saw.
+    (`outcomes` by kind; a "duplicate" was delivered again and is no second answer), `logged` the workers' log records
+    of those, `answered` what the client saw.
     `exact`: all that are wholly known are equal. `lost`: accepted and not answered by the end.
     """
 
@@ -27,6 +30,7 @@ class JobsLine(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     failed: int
     lost: int
+    logged: int | None = None
     refused: dict[str, int]
     submitted: int | None
     produced: int | None
@@ -54,8 +58,11 @@ def jobs_line(run: Run) -> JobsLine | None:
     accepted = ended.total()
     finished = None if outcomes is None else outcomes[DONE] + outcomes[FAILED]
     answered = ended[DONE] + ended[FAILED]
+    logged = run.logs.jobs.get(DONE, 0) + run.logs.jobs.get(FAILED, 0) if run.logs and not run.logs.problem else None
     # Counters of a process that was restarted or is gone know a part only: they are shown, and judge nothing.
-    steps = (None if doubts else submitted, produced, consumed, None if worker_trouble else finished, answered)
+    dropped = drops(run.logs).total if run.logs else 0
+    steps = (None if doubts else submitted, produced, consumed, None if worker_trouble else finished,
+             None if dropped or worker_trouble else logged, answered)  # fmt: skip
     exact = all(step == accepted for step in steps if step is not None)
     refused = {status: n for status, n in sorted(statuses.items()) if status != "202"}
     line = JobsLine(
@@ -63,6 +70,7 @@ def jobs_line(run: Run) -> JobsLine | None:
         answered=answered,
         failed=ended[FAILED],
         lost=ended[UNANSWERED],
+        logged=logged,
         refused=refused,
         submitted=submitted,
         produced=produced,
@@ -81,7 +89,8 @@ def jobs_line(run: Run) -> JobsLine | None:
 
 def jobs_truth(found: JobsLine) -> str:
     """Return the jobs line: jobs accepted 900 = produced 900 = consumed 900 = answered 900."""
-    steps = (("accepted", found.accepted), ("produced", found.produced), ("consumed", found.consumed),
+    logged = () if found.logged is None else (("logged", found.logged),)
+    steps = (("accepted", found.accepted), ("produced", found.produced), ("consumed", found.consumed), *logged,
              ("answered", found.answered))  # fmt: skip
     known = [(name, n) for name, n in steps if n is not None]
     equal = " = " if found.exact else ", "
@@ -110,6 +119,8 @@ def _explained(line: JobsLine, run: Run) -> Iterable[str]:
         )
     if line.consumed is not None and line.finished is not None and line.finished != line.consumed:
         yield from _finished_explained(line, run)
+    if line.logged is not None and run.logs is not None and line.logged != line.answered:
+        yield from _logged_explained(line.answered - line.logged, run.logs)
     if line.lost:
         what = "the run was interrupted before" if run.facts.interrupted else "each is in the errors of JOB job"
         yield f"{line.lost} accepted jobs had no answer when the run ended: {what}"
@@ -156,17 +167,32 @@ def _finished_explained(line: JobsLine, run: Run) -> Iterable[str]:
         yield f"{-missing} answers more than messages consumed: a batch was answered that is not committed yet"
 
 
+def _logged_explained(missing: int, logs: Logs) -> Iterable[str]:
+    if missing < 0:
+        yield f"{-missing} jobs more are in the workers' log than answers that the client saw"
+        return
+    lost = drops(logs)
+    if dropped := min(missing, lost.total):
+        yield f"{dropped} answered jobs may be among the log records lost on their way: {lost.words()}"
+    if missing > dropped:
+        again = logs.jobs.get(DUPLICATE, 0)
+        yield (
+            f"{missing - dropped} answered jobs have no log record that says so: a worker ended before it had sent them"
+            + (f"; {again} came again and are logged as duplicates" if again else "")
+        )
+
+
 def _submitted(run: Run) -> tuple[int | None, list[str]]:
     if run.counters is None or not run.counters.after:
         return None, []
-    grown, troubles = _grown(run.counters.before, run.counters.after, "jobs_submitted_total", "")
-    return (None if grown is None else grown.total()), troubles
+    found, troubles = grown(run.counters.before, run.counters.after, "jobs_submitted_total", "")
+    return (None if found is None else found.total()), troubles
 
 
 def _outcomes(run: Run) -> tuple[Counter[str] | None, list[str]]:
     if run.queue is None or not run.queue.after.workers:
         return None, []
-    return _grown(run.queue.before.workers, run.queue.after.workers, "jobs_finished_total", "outcome")
+    return grown(run.queue.before.workers, run.queue.after.workers, "jobs_finished_total", "outcome")
 
 
 def _offsets(run: Run) -> tuple[int | None, int | None, list[str]]:
@@ -186,37 +212,3 @@ def _offsets(run: Run) -> tuple[int | None, int | None, list[str]]:
 def _begin(before: Offsets, part: str) -> int:
     """Return where this run's messages begin in a partition."""
     return before.ends.get(JOBS, {}).get(part, 0)
-
-
-def _grown(
-    before: Mapping[str, Scrape], after: Mapping[str, Scrape], metric: str, label: str
-) -> tuple[Counter[str] | None, list[str]]:
-    """Return by how much a counter grew over all processes, by a label, and what makes that doubtful."""
-    grown: Counter[str] = Counter()
-    troubles, read = [], 0
-    for url, now in after.items():
-        if now.error or not now.samples:
-            troubles.append(f"{url} could not be read after the run: what it counted is unknown")
-            continue
-        read += 1
-        then = before.get(url, Scrape())
-        if _start(then) is not None and _start(then) != _start(now):
-            troubles.append(f"{url} was restarted during the run: what it had counted before is lost")
-            then = Scrape()
-        grown.update(_values(now, metric, label))
-        grown.subtract(_values(then, metric, label))
-    gone = sorted(before.keys() - after.keys())
-    troubles += [f"{url} was there before the run and not after it: what it counted is unknown" for url in gone]
-    return (Counter({name: n for name, n in grown.items() if n}) if read else None), troubles
-
-
-def _values(scrape: Scrape, metric: str, label: str) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for sample in scrape.samples:
-        if sample.name == metric:
-            found[sample.labels.get(label, "")] += round(sample.value)
-    return found
-
-
-def _start(scrape: Scrape) -> float | None:
-    return next((one.value for one in scrape.samples if one.name == "process_start_time_seconds"), None)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import msgspec
 
+from labkit.report.gaps import NO_ANSWER
 from labkit.report.jobs import jobs_line
 from labkit.report.latency import merged
 from labkit.report.page import write_page
 from labkit.report.prometheus import ServerView, server_view
-from labkit.report.reconcile import NO_ANSWER, reconciliation, sent_by_key
+from labkit.report.reconcile import reconciliation, sent_by_key
 from labkit.report.run_folder import Entry, Run, read_run
 from labkit.report.server_facts import server_facts
 from labkit.report.summary import ErrorKind, GeneratorFacts, Latency, Rates, Route, Summary, Totals

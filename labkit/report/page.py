@@ -13,6 +13,7 @@ from labkit.report.jobs import jobs_truth
 from labkit.report.prometheus import ServerView
 from labkit.report.run_folder import Run
 from labkit.report.summary import Summary
+from labkit.report.truth import truth
 
 VERDICTS = {
     "good": "Every objective was kept.",
@@ -48,7 +49,8 @@ def write_page(path: Path, summary: Summary, run: Run, view: ServerView) -> None
     """Write the page of a run."""
     sections = run_plots(summary, run, view)
     write(path, "template.html", s=summary, plots=sections, verdict_text=VERDICTS[summary.verdict], view=view,
-          jobs_text=jobs_truth(summary.jobs) if summary.jobs else "")  # fmt: skip
+          jobs_text=jobs_truth(summary.jobs) if summary.jobs else "",
+          truth_text=truth(summary.reconciliation))  # fmt: skip
 
 
 def write(path: Path, template: str, **values: Any) -> None:

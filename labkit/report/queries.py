@@ -53,6 +53,11 @@ WHOLE_RUN: dict[str, Query] = {
     "p99_replica": Query(_quantile(0.99, _SERVICE, "le, instance", _LOAD, "W"), ("instance",)),
     "p99": Query(_quantile(0.99, _SERVICE, "le", _LOAD, "W")),
     "p50": Query(_quantile(0.5, _SERVICE, "le", _LOAD, "W")),
+    # What a replica that ended had counted when it was last seen.
+    "requests_peak": Query(
+        "max by (instance, method, route, status) (max_over_time(http_requests_total[W]))",
+        ("instance", "method", "route", "status"),
+    ),
 }
 
 # Counters, read before the first and after the last request and subtracted.

@@ -5,16 +5,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from labkit.report.gaps import NO_ANSWER, Account, Gap, Key
+from labkit.report.logged import NOT_ASKED, LogsLine, logs_line
 from labkit.report.prometheus import Series, ServerView
 from labkit.report.queries import PROBES
-from labkit.report.run_folder import Counters, Entry, Run, Scrape
-
-Key = tuple[str, str, str]  # method, route template, status ("0": the client saw no answer)
-NO_ANSWER = "0"
+from labkit.report.run_folder import Counters, Entry, Logs, Run, Scrape
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One (method, route, status); `difference` = sent - counted, `prometheus` None when it was not asked."""
+    """One (method, route, status); `difference` = sent - counted; `prometheus` and `logged` None when not asked.
+
+    `explained`: how much of the difference the log records account for.
+    """
 
     method: str
     route: str
@@ -23,10 +25,15 @@ class Row(msgspec.Struct, frozen=True):
     counted: int
     prometheus: int | None
     difference: int
+    logged: int | None = None
+    explained: int = 0
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
-    """Sent against counted. `unmatched` adds up |difference| over the rows: 0 is the only agreement.
+    """Sent against counted against logged. `unmatched` adds up |sent - counted| over the rows: 0 is agreement.
+
+    `exact`: that, and every answer has its log record, or a drop that was counted. `unexplained`: what is left of
+    `unmatched` after all that the log records tell; None without them.
 
     `elsewhere` are requests that replicas counted on routes which this run never asked for: other clients.
     """
@@ -41,6 +48,8 @@ class Reconciliation(msgspec.Struct, frozen=True):
     rows: tuple[Row, ...] = ()
     elsewhere: dict[str, int] = {}
     explanations: tuple[str, ...] = ()
+    logs: LogsLine = NOT_ASKED
+    unexplained: int | None = None
 
 
 def reconciliation(run: Run, server: ServerView) -> Reconciliation:
@@ -48,21 +57,31 @@ def reconciliation(run: Run, server: ServerView) -> Reconciliation:
     sent = sent_by_key(run.entries)
     if run.counters is None or not run.counters.after:
         why = "no replica's counters were read; give their metrics URLs (LAB_METRICS_URLS) to compare"
-        return Reconciliation(available=False, sent=sum(sent.values()), explanations=(why,))
+        logs = logs_line(run.logs, sent, ended=False)
+        return Reconciliation(available=False, sent=sum(sent.values()), explanations=(why,), logs=logs)
     counted, troubles = counted_by_replicas(run.counters)
     seen = counted_by_prometheus(run.counters, server)
+    ended = ended_replicas(run.counters)
+    logs = logs_line(run.logs, sent, ended=bool(ended))
+    account = _account(run.logs, run.counters, server, ended, sent) if run.logs and logs.known else None
+    logged = account.logged if account else Counter[Key]()
     asked = {key[:2] for key in sent}
-    keys = sorted({key for key in {*sent, *counted} if key[:2] in asked})
-    rows = tuple(
-        Row(*key, sent[key], counted[key], None if seen is None else seen[key], sent[key] - counted[key])
-        for key in keys
-    )
+    keys = sorted({key for key in {*sent, *counted, *logged} if key[:2] in asked})
+    rows, texts = [], []
+    for key in keys:
+        difference, known = sent[key] - counted[key], 0
+        if account and difference:
+            known, found = account.explained(Gap(key, sent[key], counted[key]))
+            texts += found
+        rows.append(Row(*key, sent[key], counted[key], None if seen is None else seen[key], difference,
+                        logged[key] if account else None, known))  # fmt: skip
     elsewhere: Counter[str] = Counter()
     for (method, route, _), n in counted.items():
         if (method, route) not in asked and n:
             elsewhere[f"{method} {route}"] += n
     unmatched = sum(abs(row.difference) for row in rows)
-    explained = explanations(rows, counted, elsewhere, run, server) if unmatched else []
+    if unmatched and not account:
+        texts = explanations(rows, counted, elsewhere, run, server)
     return Reconciliation(
         available=True,
         sent=sum(row.sent for row in rows),
@@ -70,11 +89,36 @@ def reconciliation(run: Run, server: ServerView) -> Reconciliation:
         prometheus=None if seen is None else sum(row.prometheus or 0 for row in rows),
         difference=sum(row.difference for row in rows),
         unmatched=unmatched,
-        exact=unmatched == 0,
-        rows=rows,
+        exact=unmatched == 0 and (logs.exact or not logs.known),
+        rows=tuple(rows),
         elsewhere=dict(elsewhere),
-        explanations=(*troubles, *explained),
+        explanations=(*troubles, *logs.explanations, *texts),
+        logs=logs,
+        unexplained=sum(abs(row.difference) - row.explained for row in rows) if account else None,
     )
+
+
+def ended_replicas(counters: Counters) -> list[str]:
+    """Return the replicas that ended during the run, by their metrics URL: restarted, gone, or not to be read."""
+    gone = counters.before.keys() - counters.after.keys()
+    ended = {url for url, now in counters.after.items() if now.error or _restarted(counters.before.get(url), now)}
+    return sorted(gone | ended)
+
+
+def _account(
+    logs: Logs, counters: Counters, server: ServerView, ended: Sequence[str], sent: Mapping[Key, int]
+) -> Account:
+    """Return what the log records know, beside what Prometheus had last seen of replicas that ended."""
+    seen: Counter[Key] = Counter()
+    instances = {url.split("//", 1)[-1].split("/", 1)[0] for url in ended}
+    for one in server.whole_run.get("requests_peak", ()):
+        key = _key(one.labels)
+        if key and one.points and one.labels.get("instance") in instances:
+            seen[key] += round(one.points[-1][1])
+    for url in ended:
+        seen.subtract(_requests(counters.before.get(url, Scrape())))
+    silent = {key[:2]: n for key, n in sent.items() if key[2] == NO_ANSWER}
+    return Account(logs, ended, {key: n for key, n in seen.items() if n > 0}, silent)
 
 
 def sent_by_key(entries: Iterable[Entry]) -> Counter[Key]:
@@ -204,8 +248,10 @@ def _key(labels: Mapping[str, str]) -> Key | None:
     return None if route in PROBES else (labels.get("method", ""), route, labels.get("status", ""))
 
 
-def _restarted(before: Scrape, after: Scrape) -> bool:
+def _restarted(before: Scrape | None, after: Scrape) -> bool:
     """Return whether the process is another one than before, or a counter went backwards."""
+    if before is None:
+        return False
     starts = [{s.value for s in scrape.samples if s.name == "process_start_time_seconds"} for scrape in (before, after)]
     if all(starts) and starts[0] != starts[1]:
         return True

@@ -71,6 +71,7 @@ class Generator(msgspec.Struct, frozen=True):
     saturated: bool = False
     reasons: tuple[str, ...] = ()
     left_out: str = ""
+    request_ids: str = ""
     max_cpu_percent: float | None = None
     cpu: tuple[CpuSample, ...] = ()
 
@@ -116,6 +117,48 @@ class Queue(msgspec.Struct, frozen=True):
     after: Offsets
 
 
+class Logged(msgspec.Struct, frozen=True):
+    """`n` log records of the run that are alike; `replied` is the replica's status where `status` is the edge's."""
+
+    method: str
+    route: str
+    status: str
+    n: int
+    host: str = ""
+    replied: str = ""
+
+
+class Readings(msgspec.Struct, frozen=True):
+    """Counters of all senders of log records and of the collector; `moving`: records sent while they were read."""
+
+    senders: dict[str, Scrape] = {}
+    collector: dict[str, Scrape] = {}
+    moving: int = 0
+
+
+class Logs(msgspec.Struct, frozen=True):
+    """The run's log records as the store had them after it; `problem` says why they are not known.
+
+    `waiting`: records that the collector had not written yet when the store was asked.
+    `requests` are the replicas' access records, `edge` the edge's, `jobs` the workers' by outcome.
+    `edge_alone`: bad answers of the edge of which no replica has a record; `edge_changed`: those to which a replica
+    had replied otherwise.
+    """
+
+    store: str
+    begins: str = ""
+    problem: str = ""
+    waited_s: float = 0.0
+    waiting: int = 0
+    requests: tuple[Logged, ...] = ()
+    edge: tuple[Logged, ...] = ()
+    jobs: dict[str, int] = {}
+    edge_alone: tuple[Logged, ...] = ()
+    edge_changed: tuple[Logged, ...] = ()
+    before: Readings = Readings()
+    after: Readings = Readings()
+
+
 class Facts(msgspec.Struct, frozen=True):
     """What was run (run.json); `started` and `ended` in epoch seconds."""
 
@@ -146,7 +189,8 @@ class _Requests(msgspec.Struct, frozen=True):
 
 
 class Run(msgspec.Struct, frozen=True):
-    """One finished run; `counters` is None when no replica was scraped, `queue` when there was no Kafka.
+    """One finished run; `counters` is None when no replica was scraped, `queue` when there was no Kafka, `logs` when no
+    store of logs.
 
     `entries` are its requests, `jobs` what became of the jobs that some of them handed in.
     """
@@ -159,6 +203,7 @@ class Run(msgspec.Struct, frozen=True):
     counters: Counters | None
     jobs: Entry | None = None
     queue: Queue | None = None
+    logs: Logs | None = None
 
     @property
     def schedule_s(self) -> float:
@@ -177,6 +222,7 @@ def read_run(folder: Path) -> Run:
         raise CannotRun(f"{folder / 'requests.json'}: unit is {requests.unit!r}, this report reads 'us' only")
     has_counters = (folder / "counters.json").exists()
     has_queue = (folder / "queue.json").exists()
+    has_logs = (folder / "logs.json").exists()
     return Run(
         folder=folder,
         facts=_read(folder / "run.json", Facts),
@@ -186,6 +232,7 @@ def read_run(folder: Path) -> Run:
         counters=_read(folder / "counters.json", Counters) if has_counters else None,
         jobs=next((entry for entry in requests.entries if entry.method == JOB), None),
         queue=_read(folder / "queue.json", Queue) if has_queue else None,
+        logs=_read(folder / "logs.json", Logs) if has_logs else None,
     )
 
 

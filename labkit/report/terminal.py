@@ -13,10 +13,12 @@ from labkit.report.jobs import JobsLine, jobs_truth
 from labkit.report.latency import Percentiles
 from labkit.report.reconcile import Reconciliation
 from labkit.report.summary import Summary
+from labkit.report.truth import truth
 from labkit.report.verdict import Judged
 
 COLOUR = {"good": "green", "breached": "red", "invalid": "magenta", "unjudged": "yellow"}
 ROWS_SHOWN = 8
+LINES_SHOWN = 14
 WIDTH = 100
 
 
@@ -93,24 +95,21 @@ def _rates(summary: Summary) -> str:
     )
 
 
-def truth(found: Reconciliation) -> str:
-    """Return the truth line: sent 13 500 = counted 13 500 (difference 0)."""
-    if not found.available:
-        return f"sent {words.count(found.sent)}, counted: unknown"
-    sent, counted = words.count(found.sent), words.count(found.counted)
-    if found.exact:
-        return f"sent {sent} = counted {counted} (difference 0)"
-    return (
-        f"sent {sent}, counted {counted} (difference {words.change(found.difference)}; "
-        f"{words.count(found.unmatched)} without a counterpart)"
-    )
-
-
 def _print_truth(found: Reconciliation, console: Console) -> None:
     colour = "green" if found.exact else "red" if found.available else "yellow"
     console.print(f"[{colour}]{truth(found)}[/]", highlight=False)
     if found.exact:
         return
+    if found.unexplained is None:
+        _print_rows(found, console)
+    for one in found.explanations[:LINES_SHOWN]:
+        console.print(f"  {escape(one)}", highlight=False)
+    if (more := len(found.explanations) - LINES_SHOWN) > 0:
+        console.print(f"  and {more} lines more: see the report", highlight=False)
+
+
+def _print_rows(found: Reconciliation, console: Console) -> None:
+    """Print the rows that are off; with log records each has its sentence among the explanations."""
     off = [row for row in found.rows if row.difference]
     for row in off[:ROWS_SHOWN]:
         status = "no answer" if row.status == "0" else row.status
@@ -121,8 +120,6 @@ def _print_truth(found: Reconciliation, console: Console) -> None:
         )
     if len(off) > ROWS_SHOWN:
         console.print(f"  and {len(off) - ROWS_SHOWN} rows more: see the report", highlight=False)
-    for one in found.explanations:
-        console.print(f"  {escape(one)}", highlight=False)
 
 
 def _print_jobs(found: JobsLine, console: Console) -> None:

@@ -153,7 +153,7 @@ def addresses(site: Site, edge: str) -> dict[str, Any]:
     ports = site.ports
     address = {name: f"{HOST}:{port}" for name, port in ports.items()}
     search = f"http://{address['elasticsearch']}" if "elasticsearch" in ports else None
-    segments = f"sqlite://{site.home.data / 'logs'}" if "collector" in ports else None
+    segments = f"sqlite:///{site.home.data / 'logs'}" if "collector" in ports else None
     names = [entry.name for entry in site.entries if entry.name.startswith("api-")]
     workers = [f"http://{HOST}:{ports[e.name]}" for e in site.entries if e.name.startswith("worker-")]
     return {

@@ -11,7 +11,7 @@ QUERIES = [(name, query) for asked in (OVER_TIME, WHOLE_RUN, COUNTED) for name, 
 # What others emit: Prometheus's client library, Traefik, and the labels that a scrape adds.
 FOREIGN_METRICS = ("process_", "traefik_")
 SCRAPE_LABELS = {"instance", "job", "le", "code", "entrypoint"}
-WORDS = {"sum", "by", "rate", "histogram_quantile", "R", "W"}
+WORDS = {"sum", "max", "max_over_time", "by", "rate", "histogram_quantile", "R", "W"}
 
 
 def unknown(query: Query) -> set[str]:

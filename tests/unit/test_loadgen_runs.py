@@ -132,6 +132,11 @@ def test_progress_adds_up_whole_lines_only(tmp_path: Path) -> None:
     assert (progress.sent, progress.failed, progress.offered, progress.achieved) == (20, 2, 11, 10)
     assert progress.p99 == pytest.approx(0.002, rel=0.01)
     assert "failed 2" in progress.line()
+    # At the end the exact timeline takes the place of the growing one: other bytes at the same offsets.
+    exact = tmp_path / "timeline.jsonl.part"
+    exact.write_text("\n" + line * 3)
+    exact.replace(timeline)
+    assert reader.read() == progress
 
 
 @pytest.mark.parametrize(("text", "value"), [("45", 45), ("30s", 30), ("2m", 120), ("1h", 3600), ("0.5s", 0.5)])

@@ -1,0 +1,1 @@
+"""Log records: one query language, two stores, the commands that ask them."""
