@@ -33,8 +33,8 @@ NOTHING = 1e-9
 class Level:
     """A series in one phase: mean and its standard error, median, distance of the quartiles.
 
-    `change` leads from the mean of the first half to that of the second, `rise` from the first value to the last,
-    a second.
+    `change` leads from the mean of the first half to that of the second, less its own standard error: what comes in
+    small numbers is never even. `rise` leads from the first value to the last, a second.
     """
 
     mean: float
@@ -77,12 +77,15 @@ def level(points: Points, phase: Phase, step: float) -> Level | None:
         return None
     low, _, high = quantiles(values, n=4, method="inclusive")
     half = len(values) // 2
+    first, second = values[:half], values[-half:]
+    change = fmean(second) - fmean(first)
+    chance = math.hypot(*(stdev(part) / math.sqrt(half) for part in (first, second))) if half > 1 else 0.0
     return Level(
         mean=fmean(values),
         error=stdev(values) / math.sqrt(len(values)),
         middle=median(values),
         spread=high - low,
-        change=fmean(values[-half:]) - fmean(values[:half]),
+        change=math.copysign(max(0.0, abs(change) - chance), change),
         rise=(values[-1] - values[0]) / (phase.end - phase.start),
     )
 
