@@ -7,6 +7,9 @@ from typing import Final
 _M_TRIM_THRESHOLD: Final = -1
 _M_MMAP_THRESHOLD: Final = -3
 _LARGE_BYTES: Final = 128 * 1024
+# Free memory at the end of the heap that may stay: a few batches of log records, 28 KB each, come and go there, and
+# each page that was given back costs a page fault.
+_END_BYTES: Final = 1024 * 1024
 
 
 def give_large_blocks_back() -> bool:
@@ -18,4 +21,4 @@ def give_large_blocks_back() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:  # musl, macOS
         return False
-    return all(mallopt(option, _LARGE_BYTES) for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD))
+    return all(mallopt(*option) for option in ((_M_MMAP_THRESHOLD, _LARGE_BYTES), (_M_TRIM_THRESHOLD, _END_BYTES)))

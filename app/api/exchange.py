@@ -1,7 +1,10 @@
 """One HTTP exchange on the fast path: what every endpoint shares from the first byte to the log record."""
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from functools import cached_property
+from time import time
 from typing import Any, Final
 
 from app.api.problems import CONTENT_TYPE as PROBLEM
@@ -10,8 +13,8 @@ from app.api.protocol import Cycle
 from app.core.errors import RequestRefused, Shed
 from app.telemetry.catalogue import SHED_REASONS
 from app.telemetry.event_log import EventLog, NoLog
-from app.telemetry.events import ERROR, INFO, VERSION, Request, now
-from app.telemetry.metrics import Counter, Metrics
+from app.telemetry.events import ERROR, INFO, VERSION, Request, now, template
+from app.telemetry.metrics import Counter, Histogram, Metrics
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -38,12 +41,18 @@ class ClientGone(Exception):
 class RouteMeter:
     """Counts and times the answers of one route template."""
 
-    __slots__ = ("_by", "_metrics", "route")
+    __slots__ = ("__dict__", "_by", "_metrics", "route")
 
     def __init__(self, metrics: Metrics, route: str) -> None:
         self.route = route
         self._metrics = metrics
         self._by: dict[tuple[str, int], tuple[Counter, Callable[[float], None]]] = {}
+
+    @cached_property
+    def predicted(self) -> tuple[Counter, Histogram]:
+        """What a prediction answered with 200 counts, made with the first one."""
+        counter = self._metrics.counter("http_requests_total", "POST", self.route, "200")
+        return counter, self._metrics.histogram("http_request_duration_seconds", "POST", self.route)
 
     def record(self, method: str, status: int, seconds: float) -> None:
         """Count one answer: requests by method and status, service time by method."""
@@ -80,7 +89,7 @@ class Exchange:
         self.max_body_bytes = max_body_bytes
         self._body_timeout = body_timeout
         self._metrics = metrics
-        self._append = access_log.append
+        self._append, self._append_line = access_log.append, access_log.append_line
         self._replica = replica
         self._metered = metered
         self._shed = {reason: metrics.counter("http_requests_shed_total", reason) for reason in SHED_REASONS}
@@ -169,23 +178,41 @@ class Exchange:
             method = "OTHER"
         if self._metered:
             meter.record(method, status, seconds)
-        path = scope["path"][:256]
         self._append(
-            Request(
-                VERSION,
-                self._replica,
-                f"{method} {path} {status}",
-                now(),
-                INFO if status < 500 else ERROR,
-                request_id,
-                method,
-                meter.route,
-                path,
-                status,
-                int(seconds * 1e6),
-                model,
-                version,
-            )
+            self._record(method, meter.route, scope["path"][:256], status, seconds, request_id, model, version)
+        )
+
+    def finish_predicted(self, meter: RouteMeter, seconds: float, request_id: bytes, line: bytes) -> None:
+        """Count and log one prediction that was answered with 200; `line`: of `predicted_line`."""
+        if self._metered:
+            # What `record` does, without its look-up and calls: this is on the way of every prediction.
+            counter, histogram = meter.predicted
+            counter.value += 1
+            histogram.counts[bisect_left(histogram.bounds, seconds)] += 1
+            histogram.total += seconds
+        self._append_line(line % (time(), request_id, seconds * 1e6))
+
+    def predicted_line(self, route: str, path: str, model: str, version: str) -> bytes:
+        """Return the log line of predictions at this path: see `app.telemetry.events.template`."""
+        return template(self._record("POST", route, path, 200, 0.0, "", model, version))
+
+    def _record(
+        self, method: str, route: str, path: str, status: int, seconds: float, request_id: str, model: str, version: str
+    ) -> Request:
+        return Request(
+            VERSION,
+            self._replica,
+            f"{method} {path} {status}",
+            now(),
+            INFO if status < 500 else ERROR,
+            request_id,
+            method,
+            route,
+            path,
+            status,
+            int(seconds * 1e6),
+            model,
+            version,
         )
 
 

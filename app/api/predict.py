@@ -88,6 +88,7 @@ class PredictEndpoint:
 
     def __init__(
         self,
+        path: str,
         route: str,
         split: Split[ServedModel],
         codec: PlainCodec | InferCodec,
@@ -96,11 +97,13 @@ class PredictEndpoint:
         recent: Recent,
     ) -> None:
         """`route`: the template that metrics and log show."""
+        self._path = path
         self._split = split
         self._codec = codec
         self._exchange = exchange
         self._meter = exchange.meter(route)
         self._versions = versions
+        self._lines: dict[str, bytes] = {}
         self._remember = recent.remember
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,9 +131,20 @@ class PredictEndpoint:
                 whole, _WHOLE % (len(payload), request, routed.version_header, seconds * 1000, payload)
             ):
                 await send_answer(send, status, payload, headers, request, routed.version_header, seconds)
-            exchange.finish(scope, self._meter, status, seconds, request.decode(), routed.name, routed.version)
+            if status == 200:
+                exchange.finish_predicted(self._meter, seconds, request, self._line(routed))
+            else:
+                exchange.finish(scope, self._meter, status, seconds, request.decode(), routed.name, routed.version)
         finally:
             exchange.in_flight -= 1
+
+    def _line(self, routed: Routed) -> bytes:
+        """Return the log line of this path's predictions by a version, made once."""
+        line = self._lines.get(routed.version)
+        if line is None:
+            line = self._exchange.predicted_line(self._meter.route, self._path, routed.name, routed.version)
+            self._lines[routed.version] = line
+        return line
 
     async def _answer(
         self, routed: Routed, scope: Scope, receive: Receive, cycle: Cycle | None, request: bytes
@@ -185,8 +199,9 @@ class PredictPaths:
         self._versions[name][version] = routed
         only = Split({version: served})
         route = "/v2/models/{model}/versions/{version}/infer"
-        self.by_path[_path_of_version(name, version)] = PredictEndpoint(
-            route, only, self._infer, self._exchange, {version: routed}, self._recent
+        path = _path_of_version(name, version)
+        self.by_path[path] = PredictEndpoint(
+            path, route, only, self._infer, self._exchange, {version: routed}, self._recent
         )
 
     def dropped(self, served: ServedModel) -> None:
@@ -198,7 +213,7 @@ class PredictPaths:
     def _add_model(self, name: str) -> None:
         def add(path: str, route: str, codec: PlainCodec | InferCodec) -> None:
             split, versions = self._registry.model(name), self._versions[name]
-            self.by_path[path] = PredictEndpoint(route, split, codec, self._exchange, versions, self._recent)
+            self.by_path[path] = PredictEndpoint(path, route, split, codec, self._exchange, versions, self._recent)
 
         if name == DEFAULT_MODEL:
             add("/predict", "/predict", self._plain)

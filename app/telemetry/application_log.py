@@ -7,7 +7,7 @@ from logging.handlers import QueueHandler, QueueListener
 from typing import Any
 
 from app.telemetry.events import ERROR, INFO, VERSION, WARNING, encode
-from app.telemetry.log_sinks import Fates, Sink
+from app.telemetry.log_sinks import Fates, LineSink
 
 # Records that wait for the listener; it never stands still, so that these are many.
 _MOST_WAITING = 1024
@@ -36,16 +36,16 @@ def message_fields(record: logging.LogRecord, host: str) -> dict[str, Any]:
     return fields
 
 
-class SinkHandler(logging.Handler):
+class LineHandler(logging.Handler):
     """Gives records to a sink, as one line of JSON each."""
 
-    def __init__(self, sink: Sink, host: str) -> None:
+    def __init__(self, sink: LineSink, host: str) -> None:
         super().__init__()
         self._sink = sink
         self._host = host
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._sink.offer(encode(message_fields(record, self._host)))
+        self._sink.take([encode(message_fields(record, self._host))])
 
 
 class ApplicationLog:

@@ -110,6 +110,23 @@ def encode(record: Record | Mapping[str, Any]) -> bytes:
         return _encode(_expressible(msgspec.to_builtins(record)))
 
 
+def template(record: Request) -> bytes:
+    """Return the line of `record` as a %-format for timestamp, request id and duration, in this order.
+
+    For requests that differ in nothing else: a third of the time of a record's making and encoding. A request id needs
+    no escaping (see request_id.py).
+    """
+    line = encode(msgspec.structs.replace(record, timestamp=0.5, request_id="", duration_us=0)).replace(b"%", b"%%")
+    for value, place in (
+        (b'"timestamp":0.5', b'"timestamp":%.6f'),
+        (b'"_request_id":""', b'"_request_id":"%b"'),
+        (b'"_duration_us":0', b'"_duration_us":%d'),
+    ):
+        before, _, after = line.partition(value)
+        line = before + place + after
+    return line
+
+
 def now() -> float:
     """Return the time of a record: epoch seconds."""
     return time.time()

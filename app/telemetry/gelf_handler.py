@@ -31,6 +31,7 @@ class GelfHandler(GELFUDPHandler):  # type: ignore[misc]  # graypy has no types
 
     def send(self, s: bytes) -> None:
         """Hand over one record. Too many chunks for GELF are none, and nothing of it is sent."""
+        self._udp.connect()
         small = len(s) < self.gelf_chunker.chunk_size
         datagrams = [s] if small else list(self.gelf_chunker.chunk_message(s))
         sent = bool(datagrams) and all(map(self._udp.send, datagrams))

@@ -10,8 +10,6 @@ import struct
 import sys
 import time
 
-from app.telemetry.log_sinks import Pace
-
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 # The kernel cuts a buffer into 64 datagrams at most; the buffer is one of UDP's largest, less the headers.
@@ -26,31 +24,42 @@ _RECONNECT_SECONDS = 1.0
 
 
 class GelfUdp:
-    """An Outlet: a connected socket that never blocks. One thread.
+    """A connected socket that never blocks. One thread writes at a time; another one may connect it.
 
     A datagram that the network loses is not heard of; one that this host refuses, or a closed port of it, is.
     """
 
-    # A usual receive buffer (208 KiB) holds about 200 records: what comes in bursts of more is lost needlessly.
-    pace = Pace(most=192, usual=128, shortest=0.003)
-
     def __init__(self, host: str, port: int, *, segments: bool = True) -> None:
-        """`segments`: False sends one datagram a call. Opens nothing yet: the name may become known later."""
+        """`segments`: False sends one datagram a call. Opens nothing yet: see `connect`."""
         self._address = (host, port)
         self._wanted = segments
         self._segments = False
         self._socket: socket.socket | None = None
         self._connect_at = 0.0
 
+    def connect(self) -> None:
+        """Open the socket if it is not, at most once a second. Looks the name up, which may take its time."""
+        if self._socket is not None or time.monotonic() < self._connect_at:
+            return
+        self._connect_at = time.monotonic() + _RECONNECT_SECONDS
+        try:
+            opened = _connected(*self._address)
+        except OSError:  # the name is not known, or there is no way to the address
+            return
+        self._segments = self._wanted and _can_cut(opened)
+        self._socket = opened
+
     def write(self, records: list[bytes]) -> int:
-        small = [record for record in records if len(record) <= _LARGEST_SEGMENT]
-        written = sum(map(self.send, [record for record in records if len(record) > _LARGEST_SEGMENT]))
-        while small:
-            longest = max(map(len, small[:_MOST_SEGMENTS]))
-            count = min(_MOST_SEGMENTS, _MOST_BYTES // longest)
-            written += self._send_together(small[:count], longest)
-            del small[:count]
-        return written
+        """Hand over records (at least one); return how many were, the others will never be."""
+        longest = max(map(len, records))
+        if longest > _LARGEST_SEGMENT:
+            large = [record for record in records if len(record) > _LARGEST_SEGMENT]
+            small = [record for record in records if len(record) <= _LARGEST_SEGMENT]
+            return sum(map(self.send, large)) + (self.write(small) if small else 0)
+        most = min(_MOST_SEGMENTS, _MOST_BYTES // longest)
+        return sum(
+            self._send_together(records[start : start + most], longest) for start in range(0, len(records), most)
+        )
 
     def send(self, datagram: bytes) -> bool:
         """Send one datagram; say whether it was taken."""
@@ -63,7 +72,6 @@ class GelfUdp:
 
     def _send_together(self, records: list[bytes], longest: int) -> int:
         """Send records none of which is longer than `longest`; return how many were taken."""
-        self._connect()
         if self._segments and len(records) > 1:
             padded = b"".join([record.ljust(longest) for record in records])
             try:
@@ -74,17 +82,17 @@ class GelfUdp:
 
     def _hand_over(self, data: bytes, segment: int) -> bool:
         """Send `data`, cut into datagrams of `segment` bytes unless that is 0. Raises _CannotCut."""
-        self._connect()
-        if self._socket is None:
+        connected = self._socket
+        if connected is None:
             return False
         ancillary = [(_SOL_UDP, _UDP_SEGMENT, struct.pack("H", segment))] if segment else []
         try:
             try:
-                self._socket.sendmsg([data], ancillary)
+                connected.sendmsg([data], ancillary)
             except ConnectionRefusedError:  # of an earlier datagram: this one has not been sent yet
-                self._socket.sendmsg([data], ancillary)
+                connected.sendmsg([data], ancillary)
             # A closed port of this host refuses at once: what was sent has been lost, and we know.
-            refused = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            refused = connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         except BlockingIOError:
             return False
         except OSError as error:
@@ -98,16 +106,6 @@ class GelfUdp:
     def _reconnect(self) -> None:
         if time.monotonic() >= self._connect_at:
             self.close()
-
-    def _connect(self) -> None:
-        if self._socket is not None or time.monotonic() < self._connect_at:
-            return
-        self._connect_at = time.monotonic() + _RECONNECT_SECONDS
-        try:
-            self._socket = _connected(*self._address)
-        except OSError:  # the name is not known, or there is no way to the address
-            return
-        self._segments = self._wanted and _can_cut(self._socket)
 
 
 class _CannotCut(Exception):

@@ -1,9 +1,14 @@
-"""Bounded ways out for log records: nothing waits for them, and what they lose they count."""
+"""Ways out for log records: nothing waits for them, and what they lose they count."""
 
 import os
 import threading
 from collections import deque
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from app.telemetry.gelf_udp import GelfUdp
+
+# Pieces of one write; the system takes 1,024.
+_AT_ONCE = 64
 
 
 class Adds(Protocol):
@@ -29,101 +34,107 @@ class Fates:
             self._failed.add(of - written)
 
 
-class Pace(NamedTuple):
-    """How a sink is emptied: about `usual` records a turn and `most` at once, then at least `shortest` seconds' rest.
+class Sink(Protocol):
+    """Takes records and never waits; any thread, one at a time."""
 
-    `shortest` is more than 0, or the drainer would never rest again.
+    fates: Fates
+
+    def take(self, records: list[bytes]) -> None: ...
+
+    def tend(self) -> None:
+        """See to what may take its time, in a thread that may wait."""
+        ...
+
+    def close(self, within: float) -> None:
+        """Write what is left, for at most `within` seconds; what a stalled sink does not take by then is lost."""
+        ...
+
+
+class LineSink:
+    """One line a record to a file descriptor, by a thread of its own: a pipe that nobody reads stops only that.
+
+    What is taken is one piece of memory from then on: thousands of small ones would push the service's own data out
+    of the processor's cache.
     """
 
-    most: int
-    usual: int
-    shortest: float
-
-
-class Outlet(Protocol):
-    """Where a sink's thread writes to."""
-
-    pace: Pace
-
-    def write(self, records: list[bytes]) -> int:
-        """Hand over records (at least one); return how many were, the others will never be. Raises nothing."""
-
-    def close(self) -> None: ...
-
-
-class Sink:
-    """A bounded buffer before an outlet, emptied by a thread of its own: a stalled outlet stops no other.
-
-    A record waits for `interval` seconds at most while the outlet keeps up: that is what a killed process loses.
-    """
-
-    def __init__(self, name: str, outlet: Outlet, capacity: int, fates: Fates, *, interval: float = 0.05) -> None:
-        """Hold at most `capacity` records."""
+    def __init__(self, fd: int, capacity: int, fates: Fates, *, interval: float = 0.025) -> None:
+        """Hold at most `capacity` records; write every `interval` seconds."""
         self.fates = fates
-        self._outlet = outlet
-        self._capacity = capacity
-        self._interval = self._pause = interval
-        self._waiting: deque[bytes] = deque()
-        self._closing = threading.Event()
-        self._drainer = threading.Thread(target=self._drain, name=name, daemon=True)
-        self._drainer.start()
-
-    def offer(self, record: bytes) -> None:
-        """Take one record, or count it as dropped when the buffer is full. Any thread."""
-        if len(self._waiting) >= self._capacity:
-            self.fates.dropped()
-            return
-        self._waiting.append(record)
-
-    def finish(self) -> None:
-        """Ask for the end: what waits is written, without waiting for it here."""
-        self._closing.set()
-
-    def close(self, within: float = 2.0) -> None:
-        """Write what is left, for at most `within` seconds; what a stalled outlet does not take by then is lost."""
-        self.finish()
-        self._drainer.join(within)
-
-    def _drain(self) -> None:
-        while not self._closing.wait(self._pause):
-            self._turn()
-        rest = threading.Event()
-        while self._waiting:
-            self._turn()
-            rest.wait(self._pause)
-        self._outlet.close()
-
-    def _turn(self) -> None:
-        """Write some, and choose the pause after which about as many as usual will wait."""
-        waiting, pace = self._waiting, self._outlet.pace
-        found = len(waiting)
-        if found:
-            records = [waiting.popleft() for _ in range(min(found, pace.most))]
-            self.fates.wrote(self._outlet.write(records), len(records))
-        if found > pace.most or self._closing.is_set():
-            self._pause = pace.shortest
-        else:
-            wanted = self._pause * pace.usual / (found or 1)
-            self._pause = min(self._interval, max(pace.shortest, wanted))
-
-
-class Lines:
-    """An Outlet: one line a record to a file descriptor. A pipe that nobody reads stalls it."""
-
-    # One write at most: the event loop gets the interpreter back between two of them.
-    pace = Pace(most=512, usual=256, shortest=0.001)
-
-    def __init__(self, fd: int) -> None:
         self._fd = fd
+        self._capacity = capacity
+        self._interval = interval
+        self._waiting: deque[tuple[bytes, int]] = deque()
+        self._held = 0
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._writer = threading.Thread(target=self._run, name="log-lines", daemon=True)
+        self._writer.start()
 
-    def write(self, records: list[bytes]) -> int:
-        data = memoryview(b"\n".join([*records, b""]))
-        done = 0
-        try:
-            while done < len(data):
-                done += os.write(self._fd, data[done:])
-        except OSError:
-            return bytes(data[:done]).count(b"\n")
-        return len(records)
+    def take(self, records: list[bytes]) -> None:
+        """Take records as far as there is room; the others are dropped and counted. Any thread."""
+        with self._lock:
+            room = min(len(records), self._capacity - self._held)
+            self._held += room
+            if room:
+                self._waiting.append((b"\n".join([*records[:room], b""]), room))
+        if room < len(records):
+            self.fates.dropped(len(records) - room)
 
-    def close(self) -> None: ...
+    def tend(self) -> None: ...
+
+    def close(self, within: float) -> None:
+        self._closing.set()
+        self._writer.join(within)
+
+    def _run(self) -> None:
+        while not self._closing.wait(self._interval):
+            self._write_all()
+        self._write_all()
+
+    def _write_all(self) -> None:
+        if not self._waiting:
+            return
+        with self._lock:
+            batches = list(self._waiting)
+            self._waiting.clear()
+        for start in range(0, len(batches), _AT_ONCE):
+            some = batches[start : start + _AT_ONCE]
+            count = sum(count for _, count in some)
+            self.fates.wrote(write_lines(self._fd, [lines for lines, _ in some]), count)
+            with self._lock:
+                self._held -= count
+
+
+def write_lines(fd: int, pieces: list[bytes]) -> int:
+    """Write pieces of whole lines, however long it takes; return how many lines were taken until one was refused."""
+    try:
+        done = os.writev(fd, pieces)
+    except OSError:
+        return 0
+    if done == sum(map(len, pieces)):
+        return sum(piece.count(b"\n") for piece in pieces)
+    # A pipe took what it had room for.
+    lines = b"".join(pieces)
+    try:
+        while done < len(lines):
+            done += os.write(fd, memoryview(lines)[done:])
+    except OSError:
+        pass
+    return lines[:done].count(b"\n")
+
+
+class GelfSink:
+    """GELF by UDP: a datagram never waits, so that nothing is held here."""
+
+    def __init__(self, udp: GelfUdp, fates: Fates) -> None:
+        self.fates = fates
+        self._udp = udp
+
+    def take(self, records: list[bytes]) -> None:
+        self.fates.wrote(self._udp.write(records), len(records))
+
+    def tend(self) -> None:
+        self._udp.connect()
+
+    def close(self, within: float) -> None:  # noqa: ARG002  (nothing is left)
+        self._udp.close()

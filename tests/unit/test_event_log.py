@@ -3,17 +3,16 @@
 import contextlib
 import json
 import os
-import threading
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.telemetry.event_log import EventLog
-from app.telemetry.events import Request, encode
-from app.telemetry.gelf_udp import GelfUdp
-from app.telemetry.log_sinks import Fates, Lines, Pace, Sink
+from app.telemetry.events import Request, encode, template
+from app.telemetry.log_sinks import Fates, LineSink, write_lines
 from app.telemetry.metrics import Counter
 from tests.eventually import eventually
 
@@ -39,10 +38,11 @@ class Lined(EventLog):
     """A log with one sink, lines to a file descriptor."""
 
     def __init__(self, fd: int, capacity: int, fates: Counted) -> None:
-        self.sink = Sink("lines", Lines(fd), capacity, fates, interval=0.001)
-        super().__init__([self.sink])
+        self.sink = LineSink(fd, capacity, fates, interval=0.001)
+        super().__init__([self.sink], interval=0.001)
 
     def close(self, within: float = 2.0) -> None:
+        super().close()
         self.sink.close(within)
 
 
@@ -186,66 +186,56 @@ def test_what_utf_8_cannot_express_is_shown_as_its_escape():
     assert json.loads(encode(record(path="/a\ud800b")))["_path"] == "/a\\ud800b"
 
 
-class Kept:
-    """An Outlet into memory; while it is `shut` a write does not return."""
+def test_a_stalled_sink_stops_no_other(tmp_path):
+    """Both get the same bytes; one is a pipe that nobody reads, and the other one has all of it none the later."""
+    with (tmp_path / "log").open("wb") as file, pipe() as (reading, writing):
+        fates = [Counted(), Counted()]
+        sinks = [
+            LineSink(fd, 100, one, interval=0.001) for fd, one in zip((writing, file.fileno()), fates, strict=True)
+        ]
+        log = EventLog(sinks, interval=0.001)
+        for number in range(1000):
+            log.append(record(number))
+            if number % 50 == 0:
+                eventually(lambda number=number: fates[1].values[0] == number + 1, every=0.0001)
+        log.close()
+        sinks[1].close(2.0)
+        assert fates[1].values == (1000, 0, 0)
+        assert fates[0].values[1] >= 500  # the pipe's 64 KiB, one write in hand, and a full buffer
+        os.close(reading)  # now it refuses: what waits fails
+        sinks[0].close(2.0)
+        assert sum(fates[0].values) == 1000
 
-    pace = Pace(most=10, usual=10, shortest=0.0001)
 
-    def __init__(self) -> None:
-        self.records: list[bytes] = []
-        self.opened = threading.Event()
-        self.opened.set()
-
-    def write(self, records: list[bytes]) -> int:
-        assert self.opened.wait(30)
-        self.records += records
-        return len(records)
-
-    def close(self) -> None:
-        self.records.append(b"closed")
+def test_a_few_records_go_out_by_themselves():
+    """Fewer than go together wait for no more to come."""
+    with pipe() as (reading, writing):
+        log = Lined(writing, 100, Counted())
+        log.append(record(7))
+        assert json.loads(os.read(reading, 4096))["_request_id"] == "id-7"
+        log.close()
 
 
-@pytest.mark.parametrize("stalled", [0, 1])
-def test_a_stalled_sink_stops_no_other(stalled):
-    """Both get the same bytes; one stands still, and the other one has all of it none the later."""
-    outlets, fates = [Kept(), Kept()], [Counted(), Counted()]
-    outlets[stalled].opened.clear()
-    sinks = [Sink("kept", *parts, interval=0.001) for parts in zip(outlets, [100, 100], fates, strict=True)]
-    log = EventLog(sinks)
-    for number in range(1000):
-        log.append(record(number))
-        if number % 50 == 0:
-            eventually(lambda number=number: sum(fates[1 - stalled].values) == number + 1, every=0.0001)
-    sinks[1 - stalled].close()
-    assert fates[1 - stalled].values == (1000, 0, 0)
-    assert outlets[1 - stalled].records.pop() == b"closed"
-    assert fates[stalled].values[1] >= 890  # one turn in hand, and a full buffer
-    outlets[stalled].opened.set()
-    sinks[stalled].close()
-    written, dropped, failed = fates[stalled].values
-    assert (written + dropped, failed) == (1000, 0)
-    assert len(outlets[stalled].records[:-1]) == written
-    assert set(outlets[stalled].records[:-1]) <= set(outlets[1 - stalled].records)
+@given(
+    path=st.text(st.characters(exclude_categories=["Cs"]), max_size=50),
+    seconds=st.floats(0, 1e4),
+    request_id=st.from_regex(rb"[A-Za-z0-9._-]{1,128}", fullmatch=True),
+)
+def test_a_template_says_what_the_record_would(path, seconds, request_id):
+    """Whatever the path holds, percent signs and quotation marks too."""
+    asked = msgspec.structs.replace(record(path=path), timestamp=1763.25, request_id=request_id.decode())
+    wanted = msgspec.structs.replace(asked, duration_us=int(seconds * 1e6))
+    line = template(asked) % (1763.25, request_id, seconds * 1e6)
+    assert json.loads(line) == json.loads(encode(wanted))
 
 
 def test_lines_written_before_a_sink_refuses_are_no_failures(tmp_path):
     """A file that may not grow beyond a few lines takes those."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)  # full, it refuses instead of stalling
-    lines = [b"x" * 1000] * 200
-    written = Lines(writing).write(lines)
+    lines = [b"x" * 1000 + b"\n"] * 200
+    written = write_lines(writing, lines)
     os.close(writing)
     assert os.read(reading, 1 << 20).count(b"\n") == written
     os.close(reading)
     assert 0 < written < 200
-
-
-@pytest.mark.parametrize("outlet", [Lines(-1), GelfUdp("fe80::1", 9), Kept()], ids=["lines", "gelf", "kept"])
-def test_after_a_burst_the_drainer_rests_again(outlet):
-    """It hurries while more waits than one turn takes, and is back at its interval when nothing comes."""
-    sink = Sink("burst", outlet, 100_000, Counted(), interval=0.02)
-    for number in range(3 * outlet.pace.most):
-        sink.offer(b"%d" % number)
-    eventually(lambda: sum(sink.fates.values) == 3 * outlet.pace.most)
-    eventually(lambda: sink._pause == 0.02)
-    sink.close()
