@@ -137,7 +137,11 @@ def test_a_refusal_is_one_warning_and_no_error(
     assert not grafana.stored
 
 
-@pytest.mark.parametrize("address", [f"http://127.0.0.1:{free_port()}", "no address", "http://[bad"])
+@pytest.mark.parametrize(
+    "address",
+    [f"http://127.0.0.1:{free_port()}", "no address", "http://[bad"],
+    ids=["closed port", "no address", "unreadable"],
+)
 def test_a_grafana_that_is_not_there_is_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], address: str
 ) -> None:
