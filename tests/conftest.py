@@ -19,6 +19,11 @@ from tests.service import Service, running_service
 Build = Callable[..., Awaitable[Services]]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the file that waits for minutes: the others run beside it."""
+    items.sort(key=lambda item: item.path.name != "test_alerting.py")
+
+
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A real service process with the committed models, shared: tests look at differences, not at totals."""

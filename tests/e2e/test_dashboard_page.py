@@ -180,7 +180,7 @@ def test_choices_are_in_the_address_and_come_back_with_it(browser, site):
     eventually(lambda: names.all_text_contents() == ["api-2"])
     assert visit.page.get_by_label("Time", exact=True).input_value() == "now-1h"
     visit.page.go_back()
-    eventually(lambda: len(names.all_text_contents()) == 3)
+    eventually(lambda: len(names.all_text_contents()) == 3, within=30, what="all three lines again")
     assert visit.complaints == []
     visit.close()
 

@@ -27,6 +27,8 @@ def test_the_first_round_of_the_readme_runs_as_printed(tmp_path):
     finally:
         stack.lab("down")
     assert '{"result":[0,2]}' in done.stdout, done.stdout + done.stderr
-    assert re.search(r"sent (\d+) = counted \1 \(difference 0\)", done.stdout), done.stdout
-    assert re.search(r"jobs accepted (\d+) = produced \1 = consumed \1 = answered \1\b", done.stdout), done.stdout
+    assert re.search(r"sent (\d+) = counted \1 = logged \1 \(difference 0\)", done.stdout), done.stdout
+    assert re.search(r"jobs accepted (\d+) = produced \1 = consumed \1 = logged \1 = answered \1\b", done.stdout), (
+        done.stdout
+    )
     assert stack.listening() == []

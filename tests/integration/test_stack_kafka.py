@@ -270,7 +270,7 @@ def test_the_default_stack_answers_a_job_and_starts_without_any_network(stack: S
     assert {"java", "kafka"} <= {program["name"] for program in facts["programs"] if program["version"]}
     measured = {measure["what"]: (measure["size"], measure["limit"]) for measure in facts["memory"]}
     assert set(measured) == {"kafka", "the default stack"}
-    assert urls["logs"] == f"sqlite://{stack.home.data}/logs"
+    assert urls["logs"] == f"sqlite:///{stack.home.data}/logs"
     eventually(
         lambda: [kind(host) for host in logged(urls["logs"], "one-job")] == ["api", "traefik", "worker"],
         within=20,

@@ -25,8 +25,8 @@ def test_core_has_alerts_and_no_logs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("profiles", "logs", "settings"),
     [
-        (("stream",), "sqlite://{data}/logs", {"LAB_LOGS_DIR": "{data}/logs"}),
-        (("cluster",), "sqlite://{data}/logs", {"LAB_LOGS_DIR": "{data}/logs"}),
+        (("stream",), "sqlite:///{data}/logs", {"LAB_LOGS_DIR": "{data}/logs"}),
+        (("cluster",), "sqlite:///{data}/logs", {"LAB_LOGS_DIR": "{data}/logs"}),
         (("stream", "search"), "http://127.0.0.1:18099", {"LAB_ELASTICSEARCH_URL": "http://127.0.0.1:18099"}),
         (("core", "search"), "http://127.0.0.1:18099", {"LAB_ELASTICSEARCH_URL": "http://127.0.0.1:18099"}),
     ],

@@ -34,7 +34,8 @@ export function question({ from, to, choices }) {
 export function remember(now) {
   const asked = question(now);
   asked.set("refresh", now.refresh);
-  history.pushState(null, "", `?${asked}`);
+  const address = `?${asked}`;
+  if (address !== location.search) history.pushState(null, "", address); // going back always shows something else
 }
 
 // Another dashboard with the same time; choices are not the same everywhere.
