@@ -43,7 +43,7 @@ class LogDesk:
 
     def _asked(self, question: "Callable[[LogStore], T]") -> T:
         if self._store is None:
-            from labkit.logs.store import open_store
+            from labkit.logs.opening import open_store
 
             self._store = open_store(self._address or "")
         return question(self._store)

@@ -11,7 +11,8 @@ from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.loadgen import counters
 from labkit.loadgen.counters import Scrape
-from labkit.logs.store import LogStore, open_store
+from labkit.logs.opening import open_store
+from labkit.logs.store import LogStore
 from labkit.urls import Urls, running
 
 WITHIN_S = 20.0

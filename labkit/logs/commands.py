@@ -96,7 +96,7 @@ def _store() -> "LogStore":
     import os
 
     from labkit.errors import CannotRun
-    from labkit.logs.store import open_store
+    from labkit.logs.opening import open_store
     from labkit.urls import discover
 
     address = os.environ.get("LAB_LOGS_URL") or discover().logs

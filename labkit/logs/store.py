@@ -3,11 +3,8 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
-
-from labkit.errors import CannotRun
 
 MOST = 10_000
 """Records that one question returns at most."""
@@ -78,19 +75,6 @@ class LogStore(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-
-def open_store(address: str) -> LogStore:
-    """Open the store at sqlite:///FOLDER or http://HOST:PORT (Elasticsearch). Raises CannotRun for any other."""
-    if address.startswith("sqlite:///"):
-        from labkit.logs.sqlite import SqliteLogs
-
-        return SqliteLogs(Path("/" + address.removeprefix("sqlite://").lstrip("/")))  # three slashes or four
-    if address.startswith(("http://", "https://")):
-        from labkit.logs.elastic import ElasticLogs
-
-        return ElasticLogs(address)
-    raise CannotRun(f"{address!r} is no store of logs; next: sqlite:///FOLDER or http://HOST:PORT in LAB_LOGS_URL")
 
 
 def milliseconds(moment: float) -> int:

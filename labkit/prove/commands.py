@@ -90,6 +90,6 @@ def dashboards(
 
 
 def _store(address: str | None) -> "AbstractContextManager[LogStore | None]":
-    from labkit.logs.store import open_store
+    from labkit.logs.opening import open_store
 
     return open_store(address) if address else nullcontext()

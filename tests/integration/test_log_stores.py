@@ -11,8 +11,9 @@ from app.adapters.elastic_logs import ElasticLogs
 from app.adapters.log_segments import LogSegments
 from app.core.ports import LogStore as WrittenStore
 from labkit.errors import CannotRun
+from labkit.logs.opening import open_store
 from labkit.logs.query import WrongQuery
-from labkit.logs.store import OTHERS, LogStore, open_store
+from labkit.logs.store import OTHERS, LogStore
 from tests.elasticsearch_server import running_elasticsearch
 from tests.log_records import BEGIN, CASES, MESSAGES, SECONDS, Case, names, records
 

@@ -14,7 +14,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
 
 from labkit.errors import CannotRun
 from labkit.home import Home
-from labkit.logs.store import open_store
+from labkit.logs.opening import open_store
 from labkit.stack import catalogue
 from labkit.stack.component import Plan
 from labkit.stack.control import stop, supervise

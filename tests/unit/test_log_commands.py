@@ -14,7 +14,7 @@ from app.core.log_records import Maker
 from labkit.errors import CannotRun
 from labkit.logs import trace as tracing
 from labkit.logs.commands import register
-from labkit.logs.store import open_store
+from labkit.logs.opening import open_store
 from labkit.logs.when import moment, seconds, window
 from tests.log_records import gelf
 
