@@ -13,7 +13,7 @@ from app.api.protocol import Cycle
 from app.core.errors import RequestRefused, Shed
 from app.telemetry.catalogue import SHED_REASONS
 from app.telemetry.event_log import EventLog, NoLog
-from app.telemetry.events import ERROR, INFO, VERSION, Request, now, template
+from app.telemetry.events import ERROR, INFO, VERSION, Request, template
 from app.telemetry.metrics import Counter, Histogram, Metrics
 
 Scope = MutableMapping[str, Any]
@@ -41,31 +41,28 @@ class ClientGone(Exception):
 class RouteMeter:
     """Counts and times the answers of one route template."""
 
-    __slots__ = ("__dict__", "_by", "_metrics", "route")
-
     def __init__(self, metrics: Metrics, route: str) -> None:
         self.route = route
         self._metrics = metrics
-        self._by: dict[tuple[str, int], tuple[Counter, Callable[[float], None]]] = {}
+        self._by: dict[tuple[str, int], tuple[Counter, Histogram]] = {}
 
     @cached_property
     def predicted(self) -> tuple[Counter, Histogram]:
         """What a prediction answered with 200 counts, made with the first one."""
-        counter = self._metrics.counter("http_requests_total", "POST", self.route, "200")
-        return counter, self._metrics.histogram("http_request_duration_seconds", "POST", self.route)
+        return self._series("POST", 200)
 
     def record(self, method: str, status: int, seconds: float) -> None:
         """Count one answer: requests by method and status, service time by method."""
         series = self._by.get((method, status))
         if series is None:
             series = self._by[method, status] = self._series(method, status)
-        counter, observe = series
+        counter, histogram = series
         counter.value += 1
-        observe(seconds)
+        histogram.observe(seconds)
 
-    def _series(self, method: str, status: int) -> tuple[Counter, Callable[[float], None]]:
+    def _series(self, method: str, status: int) -> tuple[Counter, Histogram]:
         counter = self._metrics.counter("http_requests_total", method, self.route, str(status))
-        return counter, self._metrics.histogram("http_request_duration_seconds", method, self.route).observe
+        return counter, self._metrics.histogram("http_request_duration_seconds", method, self.route)
 
 
 class Exchange:
@@ -203,7 +200,7 @@ class Exchange:
             VERSION,
             self._replica,
             f"{method} {path} {status}",
-            now(),
+            time(),
             INFO if status < 500 else ERROR,
             request_id,
             method,

@@ -26,7 +26,7 @@ class Backlog:
 
     def offer(self, record: LogRecord, size: int) -> bool:
         """Take a record of `size` bytes; say whether there was room."""
-        if len(self._queue) >= self._most or self._bytes_in - self._bytes_out >= self._most_bytes:
+        if self.full:
             return False
         self.add(record, size)
         return True

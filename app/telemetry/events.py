@@ -3,7 +3,6 @@
 Source: Graylog Extended Log Format, version 1.1: what is not in the specification begins with an underscore.
 """
 
-import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -23,8 +22,8 @@ def _gelf_name(name: str) -> str:
     return name if name in _STANDARD else f"_{name}"
 
 
-class Request(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_field="_event", tag="request"):
-    """One answered request; `timestamp` in epoch seconds, `duration_us` the service time in microseconds."""
+class _Event(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_field="_event"):
+    """What every record begins with."""
 
     version: str
     host: str
@@ -32,6 +31,11 @@ class Request(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_fiel
     timestamp: float
     level: int
     request_id: str
+
+
+class Request(_Event, frozen=True, gc=False, tag="request"):
+    """One answered request; `timestamp` in epoch seconds, `duration_us` the service time in microseconds."""
+
     method: str
     route: str
     path: str
@@ -41,19 +45,13 @@ class Request(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_fiel
     model_version: str
 
 
-class Job(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_field="_event", tag="job"):
+class Job(_Event, frozen=True, gc=False, tag="job"):
     """One message of the topic `jobs`, done with. `outcome` is one of JOB_OUTCOMES, `reason` of DEAD_LETTER_REASONS.
 
     `wait_ms`: from acceptance to the worker's hands; `duration_us`: of the batch that it was in, until its results
     were kept and published.
     """
 
-    version: str
-    host: str
-    short_message: str
-    timestamp: float
-    level: int
-    request_id: str
     job_id: str
     client: str
     model: str
@@ -67,18 +65,12 @@ class Job(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_field="_
     duration_us: int
 
 
-class Feedback(msgspec.Struct, frozen=True, gc=False, rename=_gelf_name, tag_field="_event", tag="feedback"):
+class Feedback(_Event, frozen=True, gc=False, tag="feedback"):
     """One message of the topic `feedback`, done with: `outcome` is "stored", "duplicate" or "unusable".
 
     `about`: the request whose prediction is judged; `verdict`: one of FEEDBACK_VERDICTS; the rest as in Job.
     """
 
-    version: str
-    host: str
-    short_message: str
-    timestamp: float
-    level: int
-    request_id: str
     feedback_id: str
     about: str
     client: str
@@ -125,11 +117,6 @@ def template(record: Request) -> bytes:
         before, _, after = line.partition(value)
         line = before + place + after
     return line
-
-
-def now() -> float:
-    """Return the time of a record: epoch seconds."""
-    return time.time()
 
 
 def _expressible(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Prometheus asked for series: few questions at once, each with a deadline, every failure in words."""
 
 import asyncio
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+from labkit.samples import finite
 
 AT_ONCE = 6
 DEADLINE_S = 5.0
@@ -88,11 +89,5 @@ class Prometheus:
 def _series(data: Mapping[str, Any]) -> list[Series]:
     kind, result = data["resultType"], data["result"]
     if kind == "scalar":
-        return [Series({}, _points([result]))]
-    return [Series(raw["metric"], _points(raw["values"] if "values" in raw else [raw["value"]])) for raw in result]
-
-
-def _points(raw: list[list[Any]]) -> list[tuple[float, float]]:
-    """Take [time, "value"] pairs; what is no finite number has no place in a drawing and is left out."""
-    pairs = ((float(time), float(value)) for time, value in raw)
-    return [(time, value) for time, value in pairs if math.isfinite(value)]
+        return [Series({}, finite([result]))]
+    return [Series(raw["metric"], finite(raw["values"] if "values" in raw else [raw["value"]])) for raw in result]

@@ -7,6 +7,7 @@ from typing import Any, Self
 import httpx
 
 from labkit.errors import CannotRun
+from labkit.samples import finite
 
 DEADLINE = httpx.Timeout(20.0, connect=2.0)
 Points = list[tuple[float, float]]
@@ -35,9 +36,7 @@ class Prometheus:
         """Return the series of a query without what is no finite number. Raises Refused."""
         asked = {"query": query, "start": start, "end": end, "step": step}
         data = self._data("query_range", asked)
-        return [
-            [(float(t), float(v)) for t, v in series["values"] if math.isfinite(float(v))] for series in data["result"]
-        ]
+        return [finite(series["values"]) for series in data["result"]]
 
     def firing(self, start: float, end: float) -> set[str]:
         """Return the alerts that fired at some time."""

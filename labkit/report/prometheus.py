@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from labkit.report.queries import COUNTED, OVER_TIME, WHOLE_RUN, Query
+from labkit.samples import finite
 
 MARGIN_S = 5.0  # shown before the first and after the last request
 POINTS = 600  # at most, for each series
@@ -115,8 +116,7 @@ def _series(
 
 def _one_series(raw: dict[str, Any]) -> Series:
     values = raw["values"] if "values" in raw else [raw["value"]]
-    points = ((float(t), float(v)) for t, v in values)
-    return Series(raw["metric"], tuple((t, v) for t, v in points if math.isfinite(v)))
+    return Series(raw["metric"], tuple(finite(values)))
 
 
 def _data(answer: httpx.Response) -> dict[str, Any]:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from labkit.home import Home
+from labkit.stack.control import stop
 from tests.integration.model_lab import Lab, few_models
+from tests.integration.stack_folder import ROOT, quiet
 from tests.samples.opinions import LABELLED
 from tests.samples.trained_versions import give, retrain
 from tests.service import Service, running_service
@@ -18,6 +21,16 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     give(folder, [("ana", text, label) for text, label in LABELLED])
     assert retrain(folder).returncode == 0
     return folder / "trained"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Home]:
+    """A state folder in which a supervisor may run; it is stopped at the end."""
+    home = Home(ROOT, tmp_path / ".lab")
+    for folder in (home.run, home.logs):
+        folder.mkdir(parents=True)
+    yield home
+    stop(home, quiet)
 
 
 @pytest.fixture

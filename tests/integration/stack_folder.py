@@ -20,6 +20,10 @@ ROOT = Path(__file__).parents[2]
 LAB = Path(sys.executable).parent / "lab"
 
 
+def quiet(_text: str) -> None:
+    """Say nothing."""
+
+
 def offsets() -> list[int]:
     """Return the ports of all profiles, and those of workers that a test adds, as offsets from the base."""
     entries = [entry for profile in PROFILES for entry in catalogue.entries("traefik", (profile,))]

@@ -2,7 +2,6 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from labkit.stack.obtain import SOURCES
 from labkit.stack.obtain.prometheus import find_promtool
 from labkit.stack.setup import write_folders
 from tests.eventually import eventually
-from tests.integration.stack_folder import ROOT
+from tests.integration.stack_folder import ROOT, quiet
 from tests.integration.test_stack_supervisor import free_port, servant, up
 
 # Listens; when it is asked to stop, notes whether another still listens.
@@ -45,19 +44,6 @@ begin()
 while True:
     signal.pause()
 """
-
-
-def quiet(_text: str) -> None:
-    """Say nothing."""
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(ROOT, tmp_path / ".lab")
-    for folder in (home.run, home.logs):
-        folder.mkdir(parents=True)
-    yield home
-    stop(home, quiet)
 
 
 @pytest.mark.parametrize(("before", "sender"), [(("sink",), "gone"), ((), "there")], ids=["before", "control"])

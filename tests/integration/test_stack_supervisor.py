@@ -5,7 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from labkit.stack.record import Member, Record, read_record, write_record
 from labkit.stack.status import look
 from labkit.urls import running as running_urls
 from tests.eventually import eventually
-from tests.integration.stack_folder import ROOT, running
+from tests.integration.stack_folder import ROOT, quiet, running
 
 # Notes start and end in a journal, may start a process of its own, listens, ends on SIGTERM.
 SERVANT = """
@@ -42,19 +42,6 @@ server = socket.create_server(("127.0.0.1", port))
 while True:
     signal.pause()
 """
-
-
-def quiet(_text: str) -> None:
-    """Say nothing."""
-
-
-@pytest.fixture
-def home(tmp_path: Path) -> Iterator[Home]:
-    home = Home(ROOT, tmp_path / ".lab")
-    for folder in (home.run, home.logs):
-        folder.mkdir(parents=True)
-    yield home
-    stop(home, quiet)
 
 
 def free_port() -> int:

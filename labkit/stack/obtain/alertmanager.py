@@ -14,7 +14,7 @@ from labkit.home import Home
 from labkit.stack import spawn
 from labkit.stack.logs import last_line
 from labkit.stack.obtain import apt, ways
-from labkit.stack.obtain.program import Program, Say, at_least, on_path, reported_version
+from labkit.stack.obtain.program import Program, Say, first_found, on_path, tool_of
 from labkit.stack.obtain.workspace import run, workspace
 from labkit.stack.ports import HOST
 from labkit.stack.readiness import unready
@@ -29,26 +29,17 @@ BY_HAND = "put alertmanager 0.25 or newer on PATH (https://prometheus.io/downloa
 
 def find(home: Home) -> Program | None:
     candidates = (
-        (on_path("alertmanager"), "on PATH"),
-        (on_path(PACKAGE), "on PATH"),
-        (str(_unpacked(home) / "alertmanager"), "the distribution's package, unpacked into the cache"),
-        (str(_built(home) / "alertmanager"), "built with Go into the cache"),
+        (on_path("alertmanager"), "on PATH", ()),
+        (on_path(PACKAGE), "on PATH", ()),
+        (str(_unpacked(home) / "alertmanager"), "the distribution's package, unpacked into the cache", ()),
+        (str(_built(home) / "alertmanager"), "built with Go into the cache", ()),
     )
-    for path, origin in candidates:
-        version = reported_version([path, "--version"]) if path and Path(path).is_file() else ""
-        if path and at_least(version, OLDEST):
-            return Program("alertmanager", path, version, origin)
-    return None
+    return first_found("alertmanager", candidates, OLDEST)
 
 
 def find_amtool(home: Home) -> Path | None:
     """Return amtool, which checks the configuration: beside the Alertmanager that is used, else on PATH."""
-    program = find(home)
-    beside = Path(program.path).with_name("amtool") if program else None
-    if beside is not None and beside.is_file():
-        return beside
-    path = on_path("amtool")
-    return Path(path) if path else None
+    return tool_of(find(home), "amtool")
 
 
 def would(home: Home) -> str:

@@ -5,7 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +44,26 @@ def on_path(name: str) -> str | None:
     ours = Path(sys.executable).parent
     folders = [part for part in os.environ.get("PATH", os.defpath).split(os.pathsep) if part]
     return shutil.which(name, path=os.pathsep.join(part for part in folders if Path(part) != ours))
+
+
+def first_found(
+    name: str, candidates: Iterable[tuple[str | None, str, tuple[str, ...]]], oldest: tuple[int, ...]
+) -> Program | None:
+    """Return the first of (path, origin, arguments) that is there, runs and is not too old."""
+    for path, origin, arguments in candidates:
+        version = reported_version([path, "--version"]) if path and Path(path).is_file() else ""
+        if path and at_least(version, oldest):
+            return Program(name, path, version, origin, arguments)
+    return None
+
+
+def tool_of(program: Program | None, name: str) -> Path | None:
+    """Return a tool that comes with a program: beside the one that is used, else on PATH."""
+    beside = Path(program.path).with_name(name) if program else None
+    if beside is not None and beside.is_file():
+        return beside
+    path = on_path(name)
+    return Path(path) if path else None
 
 
 def reported_version(command: list[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from labkit.home import Home
 from labkit.stack.obtain import apt, ways
-from labkit.stack.obtain.program import Program, Say, at_least, on_path, reported_version
+from labkit.stack.obtain.program import Program, Say, first_found, on_path, tool_of
 from labkit.stack.obtain.workspace import run, workspace
 
 OLDEST = (2, 42)
@@ -21,7 +21,7 @@ BY_HAND = "put prometheus 2.42 or newer on PATH (https://prometheus.io/download)
 
 def find(home: Home) -> Program | None:
     assets = _unpacked(home) / "usr/share/prometheus/web"
-    candidates: tuple[tuple[str | None, str, tuple[str, ...]], ...] = (
+    candidates = (
         (on_path("prometheus"), "on PATH", ()),
         (
             str(_unpacked(home) / "usr/bin/prometheus"),
@@ -30,21 +30,12 @@ def find(home: Home) -> Program | None:
         ),
         (str(_built(home) / "prometheus"), "built with Go into the cache (complete API, no web page)", ()),
     )
-    for path, origin, arguments in candidates:
-        version = reported_version([path, "--version"]) if path and Path(path).is_file() else ""
-        if path and at_least(version, OLDEST):
-            return Program("prometheus", path, version, origin, arguments)
-    return None
+    return first_found("prometheus", candidates, OLDEST)
 
 
 def find_promtool(home: Home) -> Path | None:
     """Return promtool, which checks rules and runs their tests: beside the Prometheus that is used, else on PATH."""
-    program = find(home)
-    beside = Path(program.path).with_name("promtool") if program else None
-    if beside is not None and beside.is_file():
-        return beside
-    path = on_path("promtool")
-    return Path(path) if path else None
+    return tool_of(find(home), "promtool")
 
 
 def would(home: Home) -> str:

