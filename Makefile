@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
 
 setup: $(VENV)/.lab  ## create .venv with what the lab and the service need
 
@@ -21,7 +21,7 @@ demo: $(VENV)/.lab  ## start the stack, load it for a minute, print the verdict,
 	@$(BIN)/lab demo
 
 test: $(VENV)/.dev  ## run the whole test suite that needs no Docker
-	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not faults" $(ARGS) || [ $$? = 5 ]  # 5: none chosen
+	@$(BIN)/python -m pytest -n 3 --dist loadfile -m "not faults and not docker and not k8s" $(ARGS) || [ $$? = 5 ]  # 5: none chosen
 	@$(BIN)/python -m pytest -m faults $(ARGS) || [ $$? = 5 ]
 
 test-faults: $(VENV)/.dev  ## run only the tests that stop, kill and overload real servers
@@ -29,6 +29,16 @@ test-faults: $(VENV)/.dev  ## run only the tests that stop, kill and overload re
 
 lint: $(VENV)/.dev  ## ruff, mypy --strict, import-linter
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+test-docker: $(VENV)/.dev  ## the same checks on real containers: Compose and a Swarm (needs a Docker engine)
+	@$(BIN)/python -m pytest -m docker $(ARGS)
+
+test-k8s: $(VENV)/.dev  ## the same checks on a real Kubernetes (needs a cluster that kubectl reaches)
+	@$(BIN)/python -m pytest -m k8s $(ARGS)
+
+image:  ## build the services' image: make image RELEASE=2
+	@docker build --build-arg RELEASE=$(or $(RELEASE),dev) -t observability-lab:$(or $(RELEASE),dev) .
+	@docker image inspect -f '{{.Size}}' observability-lab:$(or $(RELEASE),dev) | awk '{printf "%.0f MB (at most 350)\n", $$1/1e6}'
 
 bench: $(VENV)/.dev  ## measure the service against its yardsticks; the table goes to bench/results/
 	@$(BIN)/python -m bench $(ARGS)
@@ -46,4 +56,4 @@ clean:  ## stop the stack and remove what the targets made
 	@[ ! -x $(BIN)/lab ] || $(BIN)/lab down
 	@rm -rf $(VENV) .lab bench/results tests/artefacts .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test test-faults lint bench train dashboards lock clean
+.PHONY: help setup demo test test-faults test-docker test-k8s image lint bench train dashboards lock clean

@@ -34,7 +34,7 @@ from app.core.topics import DEAD_LETTERS, FEEDBACK, JOBS, RESULTS
 from app.telemetry.catalogue import CACHE_OUTCOMES, CACHE_TIERS, PUBLISH_OUTCOMES
 from app.telemetry.event_log import EventLog, NoLog
 from app.telemetry.logs import Logs
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics import Metrics, metrics_of
 from app.telemetry.version_gauges import QueueGauges, TrafficGauges
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ async def build(settings: Settings, kernels: list[AnyKernel] | None = None) -> S
     """
     sys.setswitchinterval(_SWITCH_INTERVAL)
     give_large_blocks_back()
-    metrics = Metrics()
+    metrics = metrics_of(settings.release)
     async with AsyncExitStack() as opened:
         logs = build_logs(settings, metrics)
         opened.callback(logs.close)
@@ -251,7 +251,7 @@ def build_worker(settings: Settings) -> WorkerServices:
     give_large_blocks_back()
     # Of every join and every attempt to connect it says a dozen things; what they mean for us the worker logs itself.
     logging.getLogger("kafka").setLevel("CRITICAL")
-    metrics = Metrics()
+    metrics = metrics_of(settings.release)
     with ExitStack() as opened:
         logs = build_logs(settings, metrics)
         opened.callback(logs.close)

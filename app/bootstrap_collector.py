@@ -5,17 +5,17 @@ import sys
 from pathlib import Path
 
 from app.adapters.log_segments import SMALLEST, LogSegments
-from app.config import Settings, WrongSetting
+from app.config import Settings, WrongSetting, shown
 from app.core.ports import LogStore
 from app.telemetry.application_log import message_fields
 from app.telemetry.events import encode
-from app.telemetry.metrics import Metrics
+from app.telemetry.metrics import Metrics, metrics_of
 
 
 def build_log_store(settings: Settings) -> LogStore:
     """Return the store that the settings name; it may be away. Raises WrongSetting."""
     if bool(settings.logs_dir) == bool(settings.elasticsearch_url):
-        seen = f"LAB_LOGS_DIR={settings.logs_dir!r}, LAB_ELASTICSEARCH_URL={settings.elasticsearch_url!r}"
+        seen = f"LAB_LOGS_DIR={settings.logs_dir!r}, LAB_ELASTICSEARCH_URL={shown(settings.elasticsearch_url)}"
         raise WrongSetting(f"{seen}: set exactly one of them; it is where the logs go")
     if settings.logs_bytes < SMALLEST:
         raise WrongSetting(f"LAB_LOGS_BYTES={settings.logs_bytes}: a store of logs takes {SMALLEST} bytes at least")
@@ -29,11 +29,11 @@ def build_log_store(settings: Settings) -> LogStore:
     try:
         return ElasticLogs(settings.elasticsearch_url, settings.logs_bytes)
     except ValueError as error:
-        raise WrongSetting(f"LAB_ELASTICSEARCH_URL={settings.elasticsearch_url!r}: {error}") from None
+        raise WrongSetting(f"LAB_ELASTICSEARCH_URL={shown(settings.elasticsearch_url)}: {error}") from None
 
 
-def build_metrics(store: LogStore) -> Metrics:
-    metrics = Metrics()
+def build_metrics(store: LogStore, release: str) -> Metrics:
+    metrics = metrics_of(release)
     metrics.gauge("log_store_bytes", store.size, store.name)
     return metrics
 

@@ -1,5 +1,6 @@
 """The small HTTP server of worker and collector: metrics and probes."""
 
+import sys
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -43,6 +44,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     # A client that hangs must not keep the process alive.
     block_on_close = False
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no news; anything else is."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)
 
 
 def _handler(metrics: Metrics, dependencies: Dependencies) -> type[BaseHTTPRequestHandler]:

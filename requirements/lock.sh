@@ -1,6 +1,6 @@
 #!/bin/sh
 # Resolves pyproject.toml once for every Python from 3.11 on and writes the lock files with hashes.
-# dev holds everything; lab and app are cut from it, so that all three agree on every version.
+# dev holds everything; lab, app and load are cut from it, so that all agree on every version.
 set -eu
 cd "$(dirname "$0")/.."
 uv=.venv/bin/uv
@@ -9,3 +9,4 @@ lock() { "$uv" pip compile --quiet --universal --python-version 3.11 --generate-
 lock pyproject.toml --group dev -o requirements/dev.txt
 lock pyproject.toml --group lab -c requirements/dev.txt -o requirements/lab.txt
 lock pyproject.toml -c requirements/dev.txt -o requirements/app.txt
+lock requirements/load.in -c requirements/dev.txt -o requirements/load.txt

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from app.core.gelf import CHUNK, Assembly, unpacked
+from app.telemetry.gelf_address import GelfAddress
 
 
 class GelfReceiver:
@@ -27,6 +28,10 @@ class GelfReceiver:
         self._assembly = Assembly()
         self.messages: list[bytes] = []
         """Every whole message that was read, without the padding."""
+
+    @property
+    def address(self) -> GelfAddress:
+        return GelfAddress(self.host, self.port)
 
     @property
     def url(self) -> str:

@@ -38,7 +38,7 @@ def run(settings: Settings) -> None:
     with ExitStack() as opened:
         store = build_log_store(settings)
         opened.callback(store.close)
-        metrics = build_metrics(store)
+        metrics = build_metrics(store, settings.release)
         udp = opened.enter_context(udp_socket(settings.gelf_host, settings.gelf_port))
         listener = opened.enter_context(tcp_listener(settings.gelf_host, settings.gelf_port))
         backlog = Backlog(settings.collector_buffer)

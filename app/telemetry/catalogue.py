@@ -47,6 +47,7 @@ class Metric(msgspec.Struct, frozen=True):
 
 
 CATALOGUE: Final = (
+    Metric("service_info", Kind.GAUGE, "1, with the release that runs.", ("release",)),
     Metric("http_requests_total", Kind.COUNTER, "Requests answered.", ("method", "route", "status")),
     Metric(
         "http_request_duration_seconds",

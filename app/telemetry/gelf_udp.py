@@ -10,6 +10,8 @@ import struct
 import sys
 import time
 
+from app.telemetry.gelf_address import Address, GelfAddress
+
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 # The kernel cuts a buffer into 64 datagrams at most; the buffer is one of UDP's largest, less the headers.
@@ -19,7 +21,7 @@ _MOST_BYTES = 65_000
 _LARGEST_SEGMENT = 1400
 # Said by a kernel, a device or a network that does not cut; then each record goes alone.
 _CANNOT_CUT = frozenset((errno.EINVAL, errno.EIO, errno.EMSGSIZE, errno.ENOPROTOOPT, errno.EOPNOTSUPP))
-# After a failure the name is looked up again, and a new socket is made; not more often than that (seconds).
+# After a failure a new socket is made; not more often than that (seconds).
 _RECONNECT_SECONDS = 1.0
 
 
@@ -29,25 +31,36 @@ class GelfUdp:
     A datagram that the network loses is not heard of; one that this host refuses, or a closed port of it, is.
     """
 
-    def __init__(self, host: str, port: int, *, segments: bool = True) -> None:
+    def __init__(self, address: GelfAddress, *, segments: bool = True) -> None:
         """`segments`: False sends one datagram a call. Opens nothing yet: see `connect`."""
-        self._address = (host, port)
+        self._address = address
         self._wanted = segments
         self._segments = False
         self._socket: socket.socket | None = None
+        self._next: socket.socket | None = None
+        self._connected: Address | None = None
         self._connect_at = 0.0
 
     def connect(self) -> None:
-        """Open the socket if it is not, at most once a second. Looks the name up, which may take its time."""
-        if self._socket is not None or time.monotonic() < self._connect_at:
+        """Open the socket if there is none for the present address, at most once a second; never waits."""
+        address, now = self._address.current, time.monotonic()
+        if address is None or now < self._connect_at or self._next is not None:
             return
-        self._connect_at = time.monotonic() + _RECONNECT_SECONDS
+        if self._socket is not None and address == self._connected:
+            return
+        self._connect_at = now + _RECONNECT_SECONDS
         try:
-            opened = _connected(*self._address)
-        except OSError:  # the name is not known, or there is no way to the address
+            opened = _connected(address)
+        except OSError:  # there is no way to the address
+            self._address.doubt()
             return
         self._segments = self._wanted and _can_cut(opened)
-        self._socket = opened
+        self._connected = address
+        # One that is in use is replaced by who uses it.
+        if self._socket is None:
+            self._socket = opened
+        else:
+            self._next = opened
 
     def write(self, records: list[bytes]) -> int:
         """Hand over records (at least one); return how many were, the others will never be."""
@@ -66,9 +79,10 @@ class GelfUdp:
         return self._hand_over(datagram, 0)
 
     def close(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        for opened in (self._socket, self._next):
+            if opened is not None:
+                opened.close()
+        self._socket = self._next = None
 
     def _send_together(self, records: list[bytes], longest: int) -> int:
         """Send records none of which is longer than `longest`; return how many were taken."""
@@ -82,6 +96,8 @@ class GelfUdp:
 
     def _hand_over(self, data: bytes, segment: int) -> bool:
         """Send `data`, cut into datagrams of `segment` bytes unless that is 0. Raises _CannotCut."""
+        if self._next is not None:
+            self._replace()
         connected = self._socket
         if connected is None:
             return False
@@ -103,7 +119,13 @@ class GelfUdp:
             self._reconnect()
         return not refused
 
+    def _replace(self) -> None:
+        old, self._socket, self._next = self._socket, self._next, None
+        if old is not None:
+            old.close()
+
     def _reconnect(self) -> None:
+        self._address.doubt()
         if time.monotonic() >= self._connect_at:
             self.close()
 
@@ -112,12 +134,11 @@ class _CannotCut(Exception):
     """The kernel does not cut buffers into datagrams, on the way to this address at least."""
 
 
-def _connected(host: str, port: int) -> socket.socket:
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-    opened = socket.socket(family, kind, protocol)
+def _connected(address: Address) -> socket.socket:
+    opened = socket.socket(address.family, socket.SOCK_DGRAM)
     try:
         opened.setblocking(False)
-        opened.connect(address)
+        opened.connect(address.place)
     except OSError:
         opened.close()
         raise

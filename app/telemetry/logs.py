@@ -5,6 +5,7 @@ import logging
 from app.telemetry.application_log import ApplicationLog, LineHandler
 from app.telemetry.catalogue import LOG_OUTCOMES, LOG_SINKS
 from app.telemetry.event_log import EventLog
+from app.telemetry.gelf_address import GelfAddress
 from app.telemetry.gelf_udp import GelfUdp
 from app.telemetry.log_sinks import Fates, GelfSink, LineSink, Sink
 from app.telemetry.metrics import Metrics
@@ -27,12 +28,13 @@ class Logs:
         lines = LineSink(stdout, capacity, _fates(metrics, _STDOUT))
         self._sinks: list[Sink] = [lines]
         handlers: list[logging.Handler] = [LineHandler(lines, host)]
-        if gelf is not None:
+        self._address = None if gelf is None else GelfAddress(*gelf)
+        if self._address is not None:
             from app.telemetry.gelf_handler import GelfHandler  # graypy, only where it is needed
 
             fates = _fates(metrics, _GELF)
-            self._sinks.append(GelfSink(GelfUdp(*gelf), fates))
-            handlers.append(GelfHandler(GelfUdp(*gelf), host, fates))
+            self._sinks.append(GelfSink(GelfUdp(self._address), fates))
+            handlers.append(GelfHandler(GelfUdp(self._address), host, fates))
         self.events = EventLog(self._sinks)
         self._messages = ApplicationLog(level, handlers, [sink.fates for sink in self._sinks])
 
@@ -42,6 +44,8 @@ class Logs:
         self.events.close()
         for sink in self._sinks:
             sink.close(2.0)
+        if self._address is not None:
+            self._address.close()
 
 
 def _fates(metrics: Metrics, sink: str) -> Fates:

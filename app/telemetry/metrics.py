@@ -125,6 +125,13 @@ class Metrics:
         return starts
 
 
+def metrics_of(release: str) -> Metrics:
+    """Return the metrics of a service that runs this release, which they show."""
+    metrics = Metrics()
+    metrics.gauge("service_info", lambda: 1.0, release)
+    return metrics
+
+
 def _line_starts(metric: Metric, labels: tuple[str, ...]) -> tuple[str, ...]:
     pairs = dict(zip(metric.labels, labels, strict=True))
     if metric.kind is not Kind.HISTOGRAM:

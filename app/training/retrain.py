@@ -17,6 +17,7 @@ import msgspec
 from app.adapters.feedback_table import FeedbackTable
 from app.adapters.model_files import CARD, Card, find_version, read_card, read_checked, read_manifest, versions_in
 from app.adapters.routes_file import RoutesFile
+from app.config import WrongSetting, from_environment
 from app.core.errors import ArtefactChanged, TableAway, UnknownModel, WrongRoutes
 from app.core.registry import version_number
 from app.training.candidate import LEARNT, RULE, Figures, digest, measure, not_worse, train_candidate
@@ -29,7 +30,9 @@ MODEL: Final = "sentiment"
 EXAMPLE: Final = """example:
   python -m app.training.retrain sentiment --database sqlite:///feedback.db --models app/models --trained trained
 
-exit codes: 0 registered, 1 refused (worse, or nothing new to learn from), 2 cannot run
+What is not given is told by the settings of the service: LAB_DATABASE_URL, LAB_MODELS_DIR, LAB_TRAINED_DIR,
+LAB_ROUTES_FILE.
+exit codes: 0 registered, 1 refused (worse, or nothing new to learn from; 0 with --periodic), 2 cannot run
 """
 
 
@@ -88,22 +91,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog=EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", help=f"only {MODEL} can be retrained")
-    parser.add_argument("--database", required=True, metavar="URL", help="of the feedback, such as sqlite:///FILE")
-    parser.add_argument("--models", required=True, type=Path, metavar="DIR", help="the project's own versions")
-    parser.add_argument("--trained", required=True, type=Path, metavar="DIR", help="where the new version goes")
+    parser.add_argument("model", nargs="?", default=MODEL, help=f"only {MODEL} can be retrained")
+    parser.add_argument("--database", metavar="URL", help="of the feedback, such as sqlite:///FILE")
+    parser.add_argument("--models", type=Path, metavar="DIR", help="the project's own versions")
+    parser.add_argument("--trained", type=Path, metavar="DIR", help="where the new version goes")
     parser.add_argument("--routes", type=Path, metavar="FILE", help="says which version is stable (default: the first)")
+    parser.add_argument("--periodic", action="store_true", help="exit 0 also when refused: it is tried again anyway")
     parser.add_argument("--json", action="store_true", help="print facts for a machine")
     options = parser.parse_args(arguments)
     try:
         if options.model != MODEL:
             raise UnknownModel(f"{options.model!r} cannot be retrained: feedback teaches {MODEL} alone")
+        _complete(options)
         outcome = retrain(said(options.database), Folders(options.models, options.trained, options.routes))
-    except (ArtefactChanged, TableAway, UnknownModel, WrongRoutes) as error:
+    except (ArtefactChanged, TableAway, UnknownModel, WrongRoutes, WrongSetting) as error:
         print(f"retrain: {error}", file=sys.stderr)
         return 2
     print(msgspec.json.format(msgspec.json.encode(outcome), indent=2).decode() if options.json else told(outcome))
-    return 0 if outcome.registered else 1
+    return 0 if outcome.registered or options.periodic else 1
+
+
+def _complete(options: argparse.Namespace) -> None:
+    """Fill in what was not given. Raises WrongSetting when the settings do not say it either."""
+    if options.database and options.models and options.trained:
+        return  # `lab retrain` gives everything, and the environment it runs in is not a service's
+    settings = from_environment()
+    options.database = options.database or settings.database_url
+    options.models = options.models or Path(settings.models_dir)
+    trained = options.trained or settings.trained_dir
+    for option, variable, value in (
+        ("--database", "LAB_DATABASE_URL", options.database),
+        ("--trained", "LAB_TRAINED_DIR", trained),
+    ):
+        if not value:
+            raise WrongSetting(f"{variable} is not set; next: set it, or give {option}")
+    options.trained = Path(trained)
+    if options.routes is None and settings.routes_file:
+        options.routes = Path(settings.routes_file)
 
 
 def said(database: str) -> Iterator[Said]:

@@ -12,11 +12,12 @@ from labkit.alerts.switch import Limits
 # nothing. A module that is None counts as missing.
 sys.modules["ssl"] = None  # type: ignore[assignment]  # typeshed knows modules alone
 
-from labkit.alerts.receiver import Receiver  # noqa: E402 - after the line above, or ssl would be loaded
+from labkit.alerts.receiver import HOST, Receiver  # noqa: E402 - after the line above, or ssl would be loaded
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m labkit.alerts", description="Receive notifications of alerts.")
+    parser.add_argument("--host", default=HOST, help=f"whom to listen for (default: {HOST}, this machine alone)")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--folder", type=Path, required=True, help="where notifications.jsonl is written")
     parser.add_argument("--watchdog-seconds", type=float, default=Limits().silence, help="longest silence")
@@ -24,7 +25,9 @@ def main() -> int:
     given = parser.parse_args()
     threading.stack_size(256 << 10)
     try:
-        receiver = Receiver(given.port, given.folder, Limits(given.watchdog_seconds, given.grace_seconds))
+        receiver = Receiver(
+            given.port, given.folder, Limits(given.watchdog_seconds, given.grace_seconds), host=given.host
+        )
     except OSError as error:
         print(f"cannot receive on port {given.port} into {given.folder}: {error}", file=sys.stderr)
         return 2

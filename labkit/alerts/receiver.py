@@ -17,18 +17,18 @@ HOST = "127.0.0.1"
 
 
 class Receiver(ThreadingHTTPServer):
-    """Serves POST /webhook and GET /healthz on loopback; `journal` and `switch` are touched under one lock."""
+    """Serves POST /webhook and GET /healthz; `journal` and `switch` are touched under one lock."""
 
     daemon_threads = True
     block_on_close = False  # a caller that hangs does not hold up the end
     request_queue_size = 64
 
-    def __init__(self, port: int, folder: Path, limits: Limits) -> None:
+    def __init__(self, port: int, folder: Path, limits: Limits, host: str = HOST) -> None:
         self._lock = threading.Lock()
         self._journal = Journal(folder)
         self._switch = Switch(limits, time.monotonic())
         self._kept = 0
-        super().__init__((HOST, port), Call)
+        super().__init__((host, port), Call)
 
     def take(self, notifications: list[Notification]) -> None:
         """Keep what is new. Raises OSError when it cannot be written: Alertmanager will send it again."""

@@ -33,7 +33,10 @@ PROMISED = {
     "job_wait_seconds": (),
     "feedback_total": ("model", "verdict"),
     "log_records_total": ("sink", "outcome"),
+    "service_info": ("release",),
 }
+# Always 1: what is to be known stands in the labels.
+FACTS = {"service_info"}
 # What only a worker counts: the api knows nothing of it.
 OF_THE_WORKER = {
     "jobs_finished_total",
@@ -72,7 +75,8 @@ def test_a_metric_is_named_as_prometheus_recommends(metric: Metric):
     """Source: prometheus.io/docs/practices/naming."""
     assert re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
     assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-    assert not metric.name.endswith(("_count", "_sum", "_bucket", "_info", "_created"))
+    assert not metric.name.endswith(("_count", "_sum", "_bucket", "_created"))
+    assert metric.name.endswith("_info") == (metric.name in FACTS)
     assert not re.search(r"_(milliseconds|ms|minutes|kilobytes|percent)(_|$)", metric.name)
     assert metric.help.endswith(".")
     for label in metric.labels:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from app.training.retrain import Folders, retrain, said
 from tests.samples.opinions import LABELLED
 from tests.samples.trained_versions import database, give
 from tests.samples.trained_versions import retrain as run
+from tests.service import ROOT
 
 GOOD = [("ana", text, label) for text, label in LABELLED]
 INVERTED = {"Positivo": "Negativo", "Negativo": "Positivo", "Neutral": "Neutral"}
@@ -121,6 +124,24 @@ def test_what_cannot_run_says_why_in_one_line(tmp_path, model, more, named):
     assert failed.returncode == 2
     (line,) = failed.stderr.splitlines()
     assert named in line
+
+
+def test_the_settings_of_the_service_are_enough_and_a_schedule_takes_a_refusal_as_done(tmp_path):
+    """As a job in a cluster runs it, again and again: with the worker's settings, through the image's command."""
+    give(tmp_path, GOOD)
+    url = tmp_path / "database-url"
+    url.write_text(database(tmp_path))
+    trained = tmp_path / "trained"
+    settings = {"PATH": "/usr/bin:/bin", "LAB_DATABASE_URL_FILE": str(url), "LAB_TRAINED_DIR": str(trained)}
+
+    def run_by_settings(*more: str) -> int:
+        command = [sys.executable, "-m", "app", "train", *more]
+        return subprocess.run(command, cwd=ROOT, env=settings, timeout=120, check=False, capture_output=True).returncode
+
+    assert [run_by_settings("--periodic"), run_by_settings("--periodic"), run_by_settings()] == [0, 0, 1]
+    assert versions_in(trained, "sentiment") == ["v2"]
+    del settings["LAB_TRAINED_DIR"]
+    assert run_by_settings("--periodic") == 2
 
 
 def test_the_stable_version_of_the_routes_is_the_one_to_hold_against(learnt, tmp_path):

@@ -150,7 +150,7 @@ def test_a_message_too_large_for_a_datagram_goes_in_chunks():
     """Random digits, which do not become small: 40 KB are some 15 chunks."""
     with GelfReceiver() as receiver:
         fates = Counted()
-        handler = GelfHandler(GelfUdp(receiver.host, receiver.port), "api-1", fates)
+        handler = GelfHandler(GelfUdp(receiver.address), "api-1", fates)
         text = os.urandom(20_000).hex()
         record = logging.LogRecord("lab", logging.ERROR, "", 0, "failed", None, None)
         record.exc_text = text

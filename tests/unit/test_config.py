@@ -1,20 +1,23 @@
 """Settings from LAB_* variables."""
 
 import re
+import socket
 from pathlib import Path
 
 import pytest
 
-from app.config import Settings, WrongSetting, from_environment, gelf_address, known_variables
+from app.config import PREFIX, Settings, WrongSetting, from_environment, gelf_address, known_variables
+
+SECRET = "correct-horse-battery"
 
 
-def test_nothing_set_means_the_defaults():
-    assert from_environment({"PATH": "/bin"}) == Settings()
+def test_nothing_set_means_the_defaults_and_the_name_of_the_host():
+    assert from_environment({"PATH": "/bin"}) == Settings(replica=socket.gethostname())
 
 
 def test_an_empty_environment_is_not_replaced_by_the_process_environment(monkeypatch):
     monkeypatch.setenv("LAB_REPLICA", "api-9")
-    assert from_environment({}) == Settings()
+    assert from_environment({}).replica == socket.gethostname()
     assert from_environment().replica == "api-9"
 
 
@@ -83,6 +86,73 @@ def test_a_wrong_value_is_refused_with_its_variable_and_the_value(name, value):
         from_environment({name: value})
     assert name in str(refused.value)
     assert value in str(refused.value)
+
+
+def test_a_setting_may_stand_in_a_file(tmp_path):
+    file = tmp_path / "redis-url"
+    file.write_text(f"redis://:{SECRET}@redis:6379/0\n")
+    settings = from_environment({"LAB_REDIS_URL_FILE": str(file), "LAB_RELEASE": "7"})
+    assert settings == Settings(redis_url=f"redis://:{SECRET}@redis:6379/0", release="7", replica=socket.gethostname())
+
+
+def test_what_a_file_holds_is_checked_like_any_value(tmp_path):
+    file = tmp_path / "port"
+    file.write_text("70000")
+    with pytest.raises(WrongSetting, match="LAB_API_PORT=70000: a port is 1 to 65535"):
+        from_environment({"LAB_API_PORT_FILE": str(file)})
+
+
+@pytest.mark.parametrize("field", [field for field in Settings.__struct_fields__ if field.endswith("_file")])
+def test_a_setting_that_names_a_file_is_not_replaced_by_what_the_file_holds(field, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("content")
+    assert getattr(from_environment({f"{PREFIX}{field.upper()}": str(file)}), field) == str(file)
+
+
+def test_a_setting_and_a_file_of_it_at_once_are_refused(tmp_path):
+    file = tmp_path / "redis-url"
+    file.write_text("redis://redis:6379/0")
+    both = {"LAB_REDIS_URL": "redis://redis:6379/1", "LAB_REDIS_URL_FILE": str(file)}
+    with pytest.raises(WrongSetting, match="LAB_REDIS_URL and LAB_REDIS_URL_FILE are both set"):
+        from_environment(both)
+
+
+def test_a_file_that_cannot_be_read_is_named_with_the_reason(tmp_path):
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
+    for name, reason in (("missing", "No such file"), ("", "Is a directory"), ("binary", "is no text")):
+        with pytest.raises(WrongSetting, match=reason) as refused:
+            from_environment({"LAB_REDIS_URL_FILE": f"{tmp_path / name}"})
+        assert "LAB_REDIS_URL_FILE" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["LAB_FILE", "LAB_REDIS_FILE", "LAB_API_KEYS_FILE_FILE_FILE"])
+def test_a_file_of_no_setting_is_refused(name):
+    with pytest.raises(WrongSetting, match="no such setting"):
+        from_environment({name: "x"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LAB_REDIS_URL", f"http://:{SECRET}@redis:6379/0"),
+        ("LAB_STORE_URL", f"http://lab:{SECRET}@redis:6379/0"),
+        ("LAB_GELF_URL", f"udp://lab:{SECRET}@collector:12201"),
+        ("LAB_KAFKA", f"kafka://lab:{SECRET}@kafka:9092"),
+        ("LAB_DATABASE_ULR", f"postgresql+psycopg://lab:{SECRET}@postgres/lab"),
+        ("LAB_API_PORT", f"redis://:{SECRET}/with@signs@redis:6379/0"),
+    ],
+)
+def test_no_message_shows_a_password(name, value, tmp_path):
+    """Messages end up in logs."""
+    with pytest.raises(WrongSetting, match=name) as refused:
+        from_environment({name: value})
+    assert SECRET not in str(refused.value)
+    if name in known_variables():
+        file = tmp_path / "value"
+        file.write_text(value)
+        with pytest.raises(WrongSetting, match=name) as refused:
+            from_environment({f"{name}_FILE": str(file)})
+        assert SECRET not in str(refused.value)
 
 
 @pytest.mark.parametrize(
