@@ -8,7 +8,10 @@ import typer
 
 from labkit import demo
 from labkit.alerts import commands as alert_commands
+from labkit.check import commands as check_commands
 from labkit.dashboards import commands as dashboard_commands
+from labkit.engines import commands as engine_commands
+from labkit.engines import release_commands
 from labkit.errors import CannotRun
 from labkit.kafka import commands as kafka_commands
 from labkit.keys import commands as key_commands
@@ -30,8 +33,10 @@ app = typer.Typer(
 )
 for subject in (
     demo,
+    engine_commands,
     stack_commands,
     change_commands,
+    release_commands,
     load_commands,
     report_commands,
     log_commands,
@@ -41,6 +46,7 @@ for subject in (
     key_commands,
     model_commands,
     prove_commands,
+    check_commands,
 ):
     subject.register(app)
 

@@ -2,14 +2,19 @@
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from labkit.errors import CannotRun
 from labkit.home import Home, find_home
-from labkit.stack.record import read_record
+from labkit.stack.record import read_record, write_whole
+
+DEPLOYED = "deployed.json"
+LISTENS_WITHIN = 1.0
 
 ONE = {  # one address each
     "LAB_ENGINE": "engine",
@@ -113,10 +118,40 @@ def discover(environ: Mapping[str, str] = os.environ, home: Home | None = None) 
 def running(home: Home) -> Urls | None:
     """Return the addresses of the stack that runs from this folder, None when none does."""
     record = read_record(home.run)
-    if record is None or not record.alive():
-        return None
+    if record is not None and record.alive():
+        return _read(home.run / "urls.json")
+    deployed = published(home)
+    return deployed if deployed is not None and _listens(deployed.service) else None
+
+
+def publish(home: Home, urls: Urls) -> None:
+    """Keep the addresses of a deployment that is no process of ours, for the commands that come after."""
+    home.run.mkdir(parents=True, exist_ok=True)
+    write_whole(home.run / DEPLOYED, json.dumps(urls.to_dict(), indent=1))
+
+
+def published(home: Home) -> Urls | None:
+    """Return what was published, whether or not that deployment is still there."""
+    return _read(home.run / DEPLOYED)
+
+
+def withdraw(home: Home) -> None:
+    """Forget what was published."""
+    (home.run / DEPLOYED).unlink(missing_ok=True)
+
+
+def _read(file: Path) -> Urls | None:
     try:
-        facts = json.loads((home.run / "urls.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return from_dict(json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return None
-    return from_dict(facts)
+
+
+def _listens(url: str) -> bool:
+    """Tell whether somebody listens there: engines end deployments without asking us."""
+    address = urlsplit(url)
+    try:
+        socket.create_connection((address.hostname or "", address.port or 80), LISTENS_WITHIN).close()
+    except OSError:
+        return False
+    return True

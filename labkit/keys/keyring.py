@@ -3,7 +3,9 @@
 In the folder `secrets`, readable by its owner alone:
 - api-keys.json: {client: SHA-256 of the key, hex}; the service notices a change within a second or so;
 - api-key: the key of the client "student", for the shell, the page and the notebooks;
-- load-keys: the keys of the load generator's clients, one a line.
+- load-keys: the keys of the load generator's clients, one a line;
+- containers/keys/api-keys.json, once `lab init` has made that folder: a copy for services in containers, which run as
+  another user.
 """
 
 import fcntl
@@ -19,6 +21,7 @@ from pathlib import Path
 from labkit.errors import CannotRun
 
 DIGESTS = "api-keys.json"
+SHARED = "keys"
 OWN = {"api-key": ("student",), "load-keys": tuple(f"load-{number}" for number in range(1, 9))}
 NAME = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -86,6 +89,19 @@ class KeyRing:
             if digests != before:
                 self._write_digests(digests)
 
+    def share(self) -> None:
+        """Bring the copy for containers up to date, where their folder is."""
+        with self._alone():
+            self._share()
+
+    def _share(self) -> None:
+        folder = self._folder / "containers" / SHARED
+        if folder.is_dir():
+            part = folder / f"{DIGESTS}.part"
+            part.write_text(self._text(DIGESTS) or "{}\n", encoding="utf-8")
+            part.chmod(0o644)
+            part.replace(folder / DIGESTS)
+
     def _digests(self) -> dict[str, str]:
         text = self._text(DIGESTS)
         try:
@@ -107,6 +123,7 @@ class KeyRing:
 
     def _write_digests(self, digests: dict[str, str]) -> None:
         self._write(DIGESTS, json.dumps(digests, indent=1, sort_keys=True) + "\n")
+        self._share()
 
     def _write(self, file: str, text: str) -> None:
         """Replace a file in one step; it can be read by its owner alone from the first moment on."""

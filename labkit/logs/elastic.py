@@ -13,7 +13,7 @@ from labkit.errors import CannotRun
 from labkit.logs.elastic_query import read_from_documents, request, stored_as
 from labkit.logs.fields import COLUMNS, is_column, shown
 from labkit.logs.query import parse
-from labkit.logs.store import MOST, LogRecord, buckets, milliseconds
+from labkit.logs.store import MOST, REPEATED_MOST, LogRecord, buckets, milliseconds
 from labkit.logs.tree import fields_of
 
 ALIAS = "lab-logs"
@@ -25,9 +25,11 @@ GROUPS_AT_ONCE = 1000
 class ElasticLogs:
     """Asks one Elasticsearch; what the collector has not written yet is not found, as in any store."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, password: str | None = None) -> None:
+        """`password`: of its user `elastic`, where it asks for one."""
         self._address = address
-        self._client = Elasticsearch(address, request_timeout=DEADLINE_S, max_retries=0)
+        login = ("elastic", password) if password else None
+        self._client = Elasticsearch(address, basic_auth=login, request_timeout=DEADLINE_S, max_retries=0)
 
     def search(self, query: str, start: float, end: float, limit: int, newest_first: bool = True) -> list[LogRecord]:
         order = "desc" if newest_first else "asc"
@@ -45,6 +47,12 @@ class ElasticLogs:
         for key, n in self._groups(query, start, end, fields, [_terms(name) for name in fields]):
             total[tuple(shown(name, key[name]) for name in fields)] += n
         return dict(total)
+
+    def repeated(self, query: str, start: float, end: float, field: str) -> dict[str, int]:
+        terms = {"field": stored_as(field), "min_doc_count": 2, "size": REPEATED_MOST}
+        asked = {"size": 0, "aggs": {"values": {"terms": terms}}}
+        found = self._ask(query, start, end, asked, (field,)).get("aggregations", {}).get("values", {"buckets": []})
+        return {shown(field, bucket["key"]): bucket["doc_count"] for bucket in found["buckets"]}
 
     def histogram(
         self, query: str, start: float, end: float, step: float, by: str = "", most: int = 10
@@ -95,7 +103,7 @@ class ElasticLogs:
         }
         try:
             answer = self._client.search(index=ALIAS, ignore_unavailable=True, allow_no_indices=True, body=body)
-        except elasticsearch.ConnectionError as error:
+        except (elasticsearch.ConnectionError, elasticsearch.ConnectionTimeout) as error:
             raise CannotRun(f"Elasticsearch at {self._address} does not answer ({error}); next: lab status") from error
         except elasticsearch.ApiError as error:
             raise CannotRun(

@@ -3,7 +3,9 @@
 from pathlib import Path
 
 from labkit.errors import CannotRun
+from labkit.home import find_home
 from labkit.logs.store import LogStore
+from labkit.urls import running
 
 
 def open_store(address: str) -> LogStore:
@@ -15,5 +17,17 @@ def open_store(address: str) -> LogStore:
     if address.startswith(("http://", "https://")):
         from labkit.logs.elastic import ElasticLogs
 
-        return ElasticLogs(address)
+        return ElasticLogs(address, own_password(address))
     raise CannotRun(f"{address!r} is no store of logs; next: sqlite:///FOLDER or http://HOST:PORT in LAB_LOGS_URL")
+
+
+def own_password(address: str) -> str | None:
+    """Return the password that `lab init` made, for the store of the stack that is up here and for no other."""
+    home = find_home()
+    urls = running(home)
+    if urls is None or urls.logs != address or urls.engine == "process":
+        return None
+    try:
+        return (home.secrets / "containers" / "elasticsearch-password").read_text(encoding="ascii").strip()
+    except OSError:
+        return None

@@ -14,7 +14,7 @@ from labkit.errors import CannotRun
 from labkit.logs.fields import COLUMNS, shown
 from labkit.logs.query import parse
 from labkit.logs.sql import column, condition, number, said
-from labkit.logs.store import MOST, LogRecord, buckets, milliseconds
+from labkit.logs.store import MOST, REPEATED_MOST, LogRecord, buckets, milliseconds
 
 SCHEMA = 1
 BUSY_S = 5.0
@@ -52,6 +52,17 @@ class SqliteLogs:
         for *group, n in self._rows(text, [*parameters, *values]):
             total[tuple(shown(name, value) for name, value in zip(fields, group, strict=True))] += n
         return dict(total)
+
+    def repeated(self, query: str, start: float, end: float, field: str) -> dict[str, int]:
+        """See LogStore; of records that lie in two files, which begin anew every hour or so, nothing is known."""
+        where, values = _where(query, start, end)
+        read, parameters = column(field)
+        text = (
+            f"SELECT {read}, count(*) FROM records WHERE {where} GROUP BY 1 "  # noqa: S608  (as above)
+            f"HAVING count(*) > 1 AND {read} IS NOT NULL LIMIT {REPEATED_MOST}"
+        )
+        found = self._rows(text, [*parameters, *values, *parameters])
+        return {shown(field, value): n for value, n in found}
 
     def histogram(
         self, query: str, start: float, end: float, step: float, by: str = "", most: int = 10

@@ -8,6 +8,7 @@ from typing import Any, Protocol, Self
 
 MOST = 10_000
 """Records that one question returns at most."""
+REPEATED_MOST = 2000
 OTHERS = "(others)"
 
 
@@ -57,6 +58,10 @@ class LogStore(Protocol):
 
     def count_by(self, query: str, start: float, end: float, fields: tuple[str, ...]) -> dict[tuple[str, ...], int]:
         """Return the number of records for each combination of values ("" where a record has none)."""
+        ...
+
+    def repeated(self, query: str, start: float, end: float, field: str) -> dict[str, int]:
+        """Return the values of a field that several records have, each with their number; REPEATED_MOST at most."""
         ...
 
     def histogram(

@@ -31,6 +31,8 @@ class Account:
     ):
         """`ended`: replicas that ended in the run; `seen`: what Prometheus had last seen of those, by row."""
         self.logged = by_key(logs.requests)
+        self._twice = by_key(logs.twice)
+        self.logged.subtract(self._twice)
         self._edge = by_key(logs.edge)
         self._alone = by_key(logs.edge_alone)
         self._changed = Counter({(*_key(one), one.replied): one.n for one in logs.edge_changed})
@@ -82,10 +84,13 @@ class Account:
         for (method, route, status, replied), n in self._changed.items():
             if (method, route, replied) == gap.key:
                 yield n, f"{{n}} the client got as {status} from the edge: the reply was lost on its way"
+        twice = self._twice[gap.key]
+        yield twice, "{n} the edge sent to another replica after the first had them, and both counted them"
         silent = self._silent[gap.key[:2]]
         ours = max(0, self.logged[gap.key] - gap.sent)
         yield min(silent, ours), "{n} have a record with an id of this run, and the client heard no answer"
-        yield max(0, gap.counted - self.logged[gap.key]), "{n} have no id of this run: other traffic on that route"
+        others = max(0, gap.counted - twice - self.logged[gap.key])
+        yield others, "{n} have no id of this run: other traffic on that route"
 
     def _unheard(self, gap: Gap) -> str:
         edge = {status: n for (method, route, status), n in self._edge.items() if (method, route) == gap.key[:2]}

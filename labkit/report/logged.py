@@ -42,7 +42,9 @@ def logs_line(logs: Logs | None, sent: Mapping[Key, int], ended: bool) -> LogsLi
     lost = drops(logs)
     if logs.problem:
         return LogsLine(problem=f"not known ({logs.problem})", store=logs.store, drops=lost)
+    twice = by_key(logs.twice)
     logged = by_key(logs.requests)
+    logged.subtract(twice)
     answered = {key: n for key, n in sent.items() if key[2] != NO_ANSWER}
     edges_own = by_key(logs.edge_alone) + by_key(logs.edge_changed)
     # A request that the edge answered itself has no record of a replica, or one with another status.
@@ -68,6 +70,11 @@ def logs_line(logs: Logs | None, sent: Mapping[Key, int], ended: bool) -> LogsLi
 def _explained(off: Counter[Key], silent: int, lost: Drops, logs: Logs, *, ended: bool) -> Iterator[str]:
     """Yield what is known of the differences; `off`: answers without a record by row, negative where there are more."""
     missing, more = +off, -off
+    if twice := by_key(logs.twice):
+        yield (
+            f"{twice.total()} requests have the records of two replicas ({_rows(twice)}): the edge sent them again "
+            "after the first one had broken off"
+        )
     if lost.total:
         kernel = "" if lost.kernel is None else f", and the kernel counts {lost.kernel} that it had no room for"
         yield f"log records lost on their way: {lost.words()} ({lost.written} sent, {lost.received} received{kernel})"

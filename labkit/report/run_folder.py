@@ -142,7 +142,8 @@ class Logs(msgspec.Struct, frozen=True):
     `waiting`: records that the collector had not written yet when the store was asked.
     `requests` are the replicas' access records, `edge` the edge's, `jobs` the workers' by outcome.
     `edge_alone`: bad answers of the edge of which no replica has a record; `edge_changed`: those to which a replica
-    had replied otherwise.
+    had replied otherwise. `twice`: the records beyond one of each request, which the edge sent to another replica after
+    the first one had broken off.
     """
 
     store: str
@@ -155,6 +156,7 @@ class Logs(msgspec.Struct, frozen=True):
     jobs: dict[str, int] = {}
     edge_alone: tuple[Logged, ...] = ()
     edge_changed: tuple[Logged, ...] = ()
+    twice: tuple[Logged, ...] = ()
     before: Readings = Readings()
     after: Readings = Readings()
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from labkit.stack import brokers, observers
+from labkit.stack.edge import FOLDER
 from labkit.stack.entry import ConfigFile, Entry, Site
 from labkit.stack.ports import HOST, LOAD_GENERATOR
 from labkit.stack.profiles import DEFAULT
@@ -31,6 +32,16 @@ REDIS_JOBS = Entry(
     probes=("redis://{host}:{port[redis-jobs]}",),
 )  # fmt: skip
 
+MOST = 8  # replicas and workers
+REPLICAS = tuple(f"api-{number}" for number in range(1, MOST + 1))
+CANARY = "api-canary"
+CANARY_PORT = 9
+DISCOVERY = """  http:
+    endpoint: "http://discovery:9100/traefik"
+    pollInterval: 500ms
+    pollTimeout: 2s
+"""
+
 TRAEFIK = Entry(
     name="traefik",
     program="traefik",
@@ -38,8 +49,8 @@ TRAEFIK = Entry(
     ports={"edge": 80, "edge-metrics": 81},
     # The second probe goes through the edge to a replica: what users will do.
     probes=("http://{host}:{port[edge-metrics]}/ping", "http://{host}:{port[edge]}/readyz"),
-    needs=("api-1", "api-2"),
-    environment={"LAB_API_URLS": "{api_urls}", "GOMEMLIMIT": "256MiB", "GOGC": "50"},
+    needs=(*REPLICAS, CANARY),
+    environment={"LAB_EDGE_SERVICE": "api", "GOMEMLIMIT": "256MiB", "GOGC": "50"},
     files=(
         ConfigFile(
             source="traefik/traefik.yml",
@@ -47,15 +58,19 @@ TRAEFIK = Entry(
             replace={
                 '":8080"': '"{host}:{port[edge]}"',
                 '":8082"': '"{host}:{port[edge-metrics]}"',
-                '"/etc/traefik/dynamic.yml"': '"{root}/traefik/dynamic.yml"',
+                'filename: "/etc/traefik/dynamic.yml"': f'directory: "{{run}}/{FOLDER}"',
+                DISCOVERY: "",  # `lab` writes the replicas into that folder
                 'filePath: ""': f'filePath: "{observers.EDGE_LOG}"',
             },
         ),
     ),
+    copies={"traefik/dynamic.yml": FOLDER},
     before=("collector",),
     own_log=observers.EDGE_LOG,
     scrape=("traefik", "edge-metrics"),
 )
+
+RELEASE = "dev"
 
 # What api and worker share: queue, store, where logs go, and the models trained while they run.
 STREAM = {
@@ -70,9 +85,17 @@ QUEUE = ("redis-jobs", "kafka", "kafka-1", "kafka-2", "kafka-3")
 DATABASE = "sqlite:///{shared}/feedback/feedback.db"
 
 
-def api(number: int) -> Entry:
+def api(number: int, release: str = RELEASE) -> Entry:
     """Return the entry of one replica of the service."""
-    name = f"api-{number}"
+    return _api(f"api-{number}", number, release)
+
+
+def canary(release: str = RELEASE) -> Entry:
+    """Return the entry of the canary: the same service, which answers `forest` with v2."""
+    return _api(CANARY, CANARY_PORT, release, split="forest:v2=100")
+
+
+def _api(name: str, number: int, release: str, split: str = "") -> Entry:
     return Entry(
         name=name,
         program="python",
@@ -87,6 +110,8 @@ def api(number: int) -> Entry:
             "LAB_METRICS_PORT": f"{{port[{name}-metrics]}}",
             "LAB_REDIS_URL": "redis://{host}:{port[redis]}/0",
             "LAB_REPLICA": name,
+            "LAB_RELEASE": release,
+            "LAB_CANARY": split,
             "LAB_API_KEYS_FILE": "{secrets}/api-keys.json",
             **STREAM,
         },
@@ -154,14 +179,15 @@ def addresses(site: Site, edge: str) -> dict[str, Any]:
     address = {name: f"{HOST}:{port}" for name, port in ports.items()}
     search = f"http://{address['elasticsearch']}" if "elasticsearch" in ports else None
     segments = f"sqlite:///{site.home.data / 'logs'}" if "collector" in ports else None
-    names = [entry.name for entry in site.entries if entry.name.startswith("api-")]
+    names = [entry.name for entry in site.entries if entry.name in REPLICAS]
+    counting = [entry.name for entry in site.entries if entry.name in (*REPLICAS, CANARY)]
     workers = [f"http://{HOST}:{ports[e.name]}" for e in site.entries if e.name.startswith("worker-")]
     return {
         "engine": "process",
         "service": f"http://{HOST}:{ports['edge' if edge == 'traefik' else 'api-1']}",
         "edge": edge,
         "replicas": [f"http://{HOST}:{ports[name]}" for name in names],
-        "metrics": [f"http://{HOST}:{ports[name + '-metrics']}/metrics" for name in names],
+        "metrics": [f"http://{HOST}:{ports[name + '-metrics']}/metrics" for name in counting],
         "prometheus": f"http://{address['prometheus']}",
         "alertmanager": f"http://{address['alertmanager']}",
         "alerts": str(site.home.data / "alerts" / "notifications.jsonl"),

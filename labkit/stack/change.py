@@ -13,6 +13,7 @@ from labkit.stack.control import alone
 from labkit.stack.obtain.program import Say
 from labkit.stack.record import Member, Record, read_record
 
+PLAN = "plan.json"
 TICK = 0.05
 SAY_EVERY = 5.0
 SPARE = 10.0  # seconds on top of a component's own time: a busy machine, one crash and one more try
@@ -25,17 +26,27 @@ def change(home: Home, amend: Callable[[Plan], Plan], say: Say) -> tuple[str, ..
     is not as wanted in its time; the plan stays, and the supervisor goes on trying.
     """
     with alone(home):
-        record = running_record(home)
-        path = home.run / "plan.json"
-        before = load_plan(path)
-        after = amend(before)
-        changed = differences(before, after)
-        if changed:
-            after = replace(after, number=before.number + 1)
-            after.save(path)
-            os.kill(record.supervisor.pid, signal.SIGUSR1)
-            _wait(home, before, after, changed, say)
+        return step(home, amend, say)
+
+
+def step(home: Home, amend: Callable[[Plan], Plan], say: Say) -> tuple[str, ...]:
+    """Do the same as one of several steps: whoever calls holds the lock of the folder (`alone`)."""
+    record = running_record(home)
+    before = present_plan(home)
+    after = amend(before)
+    changed = differences(before, after)
+    if changed or replace(after, components=()) != replace(before, components=()):
+        after = replace(after, number=before.number + 1)
+        after.save(home.run / PLAN)
+        os.kill(record.supervisor.pid, signal.SIGUSR1)
+        _wait(home, before, after, changed, say)
     return changed
+
+
+def present_plan(home: Home) -> Plan:
+    """Return what the supervisor was last told. Raises CannotRun when no stack is up."""
+    running_record(home)
+    return load_plan(home.run / PLAN)
 
 
 def hold(home: Home, name: str, say: Say) -> bool:
@@ -88,7 +99,7 @@ def _wrong(member: Member | None, wanted: Component | None) -> str | None:
 
 def _wait(home: Home, before: Plan, after: Plan, names: tuple[str, ...], say: Say) -> None:
     parts = {**_by_name(before), **_by_name(after)}
-    within = SPARE + max(max(parts[name].ready_within, parts[name].stop_within) for name in names)
+    within = SPARE + max((max(parts[name].ready_within, parts[name].stop_within) for name in names), default=0.0)
     begun = time.monotonic()
     spoken = begun
     while True:

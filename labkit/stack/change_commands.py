@@ -1,9 +1,12 @@
 """The commands that change a running stack: kill, start, scale."""
 
+import os
 import time
 from typing import Annotated
 
 import typer
+
+from labkit.engines.option import EngineName
 
 Component = Annotated[str, typer.Argument(metavar="NAME", help="A component as `lab status` names it.")]
 
@@ -25,27 +28,38 @@ def start(name: Component) -> None:
 
 
 def scale(
-    what: Annotated[str, typer.Argument(metavar="worker", help="What there shall be more or less of.")],
-    count: Annotated[int, typer.Argument(metavar="N", help="How many: 0 to 8.")],
+    what: Annotated[str, typer.Argument(metavar="api|worker", help="What there shall be more or less of.")],
+    count: Annotated[int, typer.Argument(metavar="N", help="How many: 1 to 8 replicas (api), 0 to 8 workers.")],
+    engine: EngineName = None,
 ) -> None:
-    """Run N workers; the partitions of the jobs are shared among them.  Example: lab scale worker 3
+    """Run N replicas of the service behind the edge, or N workers.  Example: lab scale api 3
 
-    Returns once all of them are ready. Those that are too many finish what they have in hand first.
+    Returns once all of them are ready and get requests. Those that are too many finish what they have in hand first.
     """
+    from labkit.engines.present import present_engine
+    from labkit.errors import CannotRun
     from labkit.home import find_home
     from labkit.marks import add_mark
     from labkit.stack.progress import Progress
-    from labkit.stack.scale import scale as scale_to
+    from labkit.stack.scale import scale_workers
 
     home, say = find_home(), Progress()
     begun = time.time()
-    changed = scale_to(home, what, count, say)
+    if what == "api":
+        deployment = present_engine(engine, home, os.environ, say)
+        before = deployment.replicas()
+        deployment.scale(count)
+        changed = before != deployment.replicas()
+    elif what == "worker":
+        changed = scale_workers(home, count, say)
+    else:
+        raise CannotRun(f"lab scale takes api or worker, not {what!r}; next: lab scale api 3")
     if not changed:
         print(f"{what}: {count} of them run already")
         return
     add_mark(home, "change", f"{what}: {count}", at=begun)
     print(f"{what}: {count} of them run now ({say.seconds:.1f} s)")
-    print("next: lab kafka groups, lab kafka lag --watch")
+    print("next: lab status, lab load smoke" if what == "api" else "next: lab kafka groups, lab kafka lag --watch")
 
 
 def kill_component(name: str, start_again: str) -> None:

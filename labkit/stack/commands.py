@@ -9,12 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
+from labkit.engines.option import EngineName
 from labkit.stack.profiles import described
 
 Json = Annotated[bool, typer.Option("--json", help="Print facts for a machine.")]
 Profiles = Annotated[
     list[str] | None,
-    typer.Option("--profile", metavar="NAME", help="What there is beside the service: " + described() + "."),
+    typer.Option(
+        "--profile",
+        metavar="NAME",
+        help="What there is beside the service: " + described() + ". Containers: those of docker-compose.yml.",
+    ),
 ]
 
 
@@ -24,19 +29,19 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def up(profile: Profiles = None, as_json: Json = False) -> None:
+def up(profile: Profiles = None, engine: EngineName = None, as_json: Json = False) -> None:
     """Start the stack, wait until all of it is ready and leave it running.  Example: lab up --profile core
 
     LAB_PORT_BASE moves all ports (default 18000); EDGE=none leaves out Traefik. Up already: says so, exit code 0.
-    The first time fetches Kafka (44 MB); later starts need no network.
+    The first time fetches Kafka (44 MB); later starts need no network. --engine: containers, not processes.
     """
+    from labkit.engines.deployment import starter
     from labkit.home import find_home
-    from labkit.stack.control import start
     from labkit.stack.progress import Progress
     from labkit.urls import discover
 
     home, say = find_home(), Progress()
-    begun = start(home, os.environ, say, profile or ())
+    begun = starter(engine, home)(home, os.environ, say, profile or ())
     if begun:
         say("all is ready")
     found = discover(environ={}, home=home)
@@ -48,28 +53,29 @@ def up(profile: Profiles = None, as_json: Json = False) -> None:
     print("next: lab load smoke, lab status, lab logs NAME, lab down")
 
 
-def down() -> None:
-    """Stop the stack, in reverse order of its start.  Example: lab down"""
+def down(engine: EngineName = None) -> None:
+    """Stop the stack, in reverse order of its start. What it has stored stays.  Example: lab down"""
+    from labkit.engines.deployment import stopper
     from labkit.home import find_home
-    from labkit.stack.control import stop
     from labkit.stack.progress import Progress
 
-    say = Progress()
-    if stop(find_home(), say):
+    home, say = find_home(), Progress()
+    if stopper(engine, home)(home, say):
         print(f"the stack is down ({say.seconds:.1f} s)")
     else:
         print("the stack was not up")
 
 
-def status(as_json: Json = False) -> None:
+def status(engine: EngineName = None, as_json: Json = False) -> None:
     """Show each process of the stack: state, port, memory, CPU, restarts.  Example: lab status --json
 
     Exit code 0 when every component is ready, 1 when the stack is down or something in it is not ready.
     """
+    from labkit.engines.deployment import looker
     from labkit.home import find_home
-    from labkit.stack.status import look
 
-    seen = look(find_home())
+    home = find_home()
+    seen = looker(engine, home)(home)
     if as_json:
         _print_json(seen.to_dict())
     else:
@@ -88,8 +94,13 @@ def logs(
     from labkit.errors import CannotRun
     from labkit.home import find_home
     from labkit.stack.logs import last_lines, log_path
+    from labkit.urls import running
 
-    folder = find_home().logs
+    home = find_home()
+    folder, up = home.logs, running(home)
+    if up is not None and up.engine not in ("process", "external"):
+        command = "kubectl logs" if up.engine == "k8s" else "docker logs"
+        raise CannotRun(f"containers keep their own logs; next: {command} NAME, or lab search")
     log = log_path(folder, name)
     if not log.is_file():
         there = ", ".join(sorted(path.stem for path in folder.glob("*.log"))) or "none yet; next: lab up"
@@ -121,8 +132,12 @@ def doctor(profile: Profiles = None, as_json: Json = False) -> None:
 
 def urls(as_json: Json = False) -> None:
     """Print the addresses of the running stack; LAB_* variables override each.  Example: lab urls --json"""
+    from labkit.engines.present import refresh
+    from labkit.home import find_home
+    from labkit.stack.progress import Progress
     from labkit.urls import discover
 
+    refresh(find_home(), os.environ, Progress())
     facts = discover().to_dict()
     if as_json:
         _print_json(facts)

@@ -42,6 +42,8 @@ class Plan:
     """Everything that one supervisor runs, and the facts that it publishes once all of it is ready.
 
     `number` counts the changes since the start: the record tells which of them the supervisor has taken up.
+    `release` is the one that replicas are started with, `previous` the one before the last update, `weight` the share
+    of the canary in percent.
     """
 
     components: tuple[Component, ...]
@@ -50,6 +52,9 @@ class Plan:
     urls: Mapping[str, Any]
     number: int = 0
     profiles: tuple[str, ...] = ()
+    release: str = "dev"
+    previous: str | None = None
+    weight: int = 0
 
     def save(self, path: Path) -> None:
         write_whole(path, json.dumps(asdict(self), indent=1))
@@ -67,8 +72,14 @@ def load_plan(path: Path) -> Plan:
 
 
 def same_process(running: Component, wanted: Component | None) -> bool:
-    """Tell whether the process of the one serves as that of the other; held or not is no difference."""
-    return wanted is not None and replace(wanted, held=running.held) == running
+    """Tell whether the process of the one serves as that of the other: held or not is no difference, nor are the order
+    of starts and stops, and what is asked of it.
+    """
+    return wanted is not None and _process(wanted) == _process(running)
+
+
+def _process(part: Component) -> Component:
+    return replace(part, held=False, needs=(), before=(), probes=())
 
 
 def start_order(components: Iterable[Component]) -> list[list[Component]]:

@@ -97,7 +97,6 @@ class Site:
             data=self.home.data / entry.name,
             replicas=len(apis),
             now=f"{self.now:.3f}",
-            api_urls=",".join(f"http://{HOST}:{self.ports[name]}" for name in apis),
             kafka=",".join(brokers),
             copies=3 if len(brokers) >= 3 else 1,
             gelf=f"udp://{HOST}:{self.ports['gelf']}" if "gelf" in self.ports else "",

@@ -54,7 +54,7 @@ ALERTMANAGER = Entry(
         ConfigFile(
             "monitoring/alertmanager/alertmanager.yml",
             "alertmanager/alertmanager.yml",
-            {"127.0.0.1:9099": "{host}:{port[alerts]}"},
+            {"alerts:9099": "{host}:{port[alerts]}"},
         ),
     ),
     scrape=("alertmanager", "alertmanager"),

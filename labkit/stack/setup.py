@@ -9,6 +9,7 @@ from labkit.home import Home
 from labkit.keys.keyring import KeyRing
 from labkit.stack import catalogue
 from labkit.stack.component import Plan
+from labkit.stack.edge import write_replicas
 from labkit.stack.entry import Site, needed_programs
 from labkit.stack.obtain import SOURCES, obtain_all
 from labkit.stack.obtain.program import Say
@@ -63,6 +64,8 @@ def write_folders(site: Site, plan: Plan, say: Say) -> None:
     KeyRing(home.secrets).make_own()
     check_rules(home)
     site.write_files()
+    if plan.edge == "traefik":
+        write_replicas(home.run, plan.urls["replicas"], (), 0)
     prepare(site, say)
     plan.save(home.run / "plan.json")
 

@@ -25,9 +25,10 @@ def quiet(_text: str) -> None:
 
 
 def offsets() -> list[int]:
-    """Return the ports of all profiles, and those of workers that a test adds, as offsets from the base."""
+    """Return the ports of all profiles, and those of what a test adds, as offsets from the base."""
     entries = [entry for profile in PROFILES for entry in catalogue.entries("traefik", (profile,))]
-    more = [catalogue.worker(number) for number in range(1, 9)]
+    more = [make(number) for make in (catalogue.api, catalogue.worker) for number in range(1, catalogue.MOST + 1)]
+    more.append(catalogue.canary())
     return sorted({offset for _, offset in claims((*entries, *more), 0)})
 
 

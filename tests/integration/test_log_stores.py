@@ -99,6 +99,14 @@ def test_more_groups_than_one_answer_holds_are_all_counted(site: Site, monkeypat
     assert found == {(one["_name"],): 1 for one in MESSAGES}
 
 
+def test_what_several_records_have_in_common_is_found(site: Site) -> None:
+    store = site.store
+    assert store.repeated("event:request", BEGIN, END, "status") == {"200": 3}
+    assert store.repeated("", BEGIN, END, "host") == {"api-1": 9, "worker-1": 3}
+    assert store.repeated("event:request", BEGIN, END, "request_id") == {}, "upper and lower case differ"
+    assert store.repeated("event:request", BEGIN, BEGIN + 1, "status") == {}
+
+
 def test_a_histogram_has_every_step_and_lumps_what_is_rare(site: Site) -> None:
     store = site.store
     assert store.histogram("", BEGIN, END, 5) == {"": [(BEGIN, 5), (BEGIN + 5, 5), (BEGIN + 10, 4)]}

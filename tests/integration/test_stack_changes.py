@@ -94,7 +94,9 @@ def test_workers_come_and_go_and_a_killed_broker_stays_away_until_it_is_started(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (("scale", "api", "3"), "lab: lab scale takes worker, not 'api'"),
+        (("scale", "redis", "3"), "lab: lab scale takes api or worker, not 'redis'"),
+        (("scale", "api", "3"), "lab: no stack is up here; next: lab up"),
+        (("release", "update", "2"), "lab: no stack is up here; next: lab up"),
         (("scale", "worker", "9"), "lab: lab scale worker 9: there can be 0 to 8"),
         (("scale", "worker", "2"), "lab: no stack is up here; next: lab up"),
         (("kill", "redis"), "lab: no stack is up here; next: lab up"),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -18,12 +19,13 @@ from typing import Any
 import pytest
 
 from labkit.stack import catalogue, logs, spawn
+from labkit.stack.edge import FILE, FOLDER, write_replicas
 from labkit.stack.entry import Site, rendered
 from labkit.stack.obtain import SOURCES
 from labkit.stack.obtain.program import Program
 from labkit.stack.readiness import unready
 from tests.eventually import eventually
-from tests.integration.stack_folder import ROOT, StackFolder
+from tests.integration.stack_folder import StackFolder
 
 BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
@@ -37,8 +39,12 @@ class Replica(ThreadingHTTPServer):
     def __init__(self, port: int) -> None:
         super().__init__(("127.0.0.1", port), Handler)
         self.got: list[str] = []
+        self.bodies: list[bytes] = []
         self.connections: list[socket.socket] = []
         self.hangs_up = False
+        self.held = threading.Event()  # while it is clear, requests wait here
+        self.held.set()
+        self.status = 200
         self.ready = True
         self.gives = ""  # the request id for those who send none
         self.thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -67,13 +73,14 @@ class Handler(BaseHTTPRequestHandler):
             self._answer(200 if self.server.ready else 503)
             return
         self.server.got.append(self.path)
+        self.server.held.wait(timeout=20)
         if self.server.hangs_up:
             self.close_connection = True
             return
-        self._answer(200)
+        self._answer(self.server.status)
 
     def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
         self.do_GET()
 
     def _answer(self, status: int) -> None:
@@ -89,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Edge:
-    """A running Traefik with our configuration (its dynamic file with `changes`) and two replicas."""
+    """A running Traefik with our configuration (its dynamic files with `changes`) and two replicas."""
 
     def __init__(self, folder: StackFolder, changes: Mapping[str, str] | None = None) -> None:
         program = SOURCES["traefik"].find(folder.home)
@@ -97,13 +104,16 @@ class Edge:
         names = {"traefik": program, "python": Program("python", "python", "3", "test")}
         entries = (catalogue.api(1), catalogue.api(2), catalogue.TRAEFIK)
         self.site = Site(folder.home, folder.base, entries, names)
-        for path in (folder.home.run, folder.home.logs):
+        self.run = folder.home.run
+        for path in (self.run, folder.home.logs):
             path.mkdir(parents=True)
         self.site.write_files()
-        dynamic = folder.home.run / "dynamic.yml"
-        dynamic.write_text(rendered(ROOT / "traefik" / "dynamic.yml", changes or {}))
-        static = folder.home.run / "traefik" / "traefik.yml"
-        static.write_text(rendered(static, {str(ROOT / "traefik" / "dynamic.yml"): str(dynamic)}))
+        self.tell(1, 2)
+        left = dict(changes or {})
+        for file in (self.run / FOLDER / "dynamic.yml", self.run / FILE):
+            here = {old: left.pop(old) for old in list(left) if old in file.read_text()}
+            file.write_text(rendered(file, here))
+        assert not left, f"nothing to change: {left}"
         self.replicas = [Replica(self.site.port("api-1")), Replica(self.site.port("api-2"))]
         self.log = folder.home.logs / "traefik.log"
         self.access_log = folder.home.logs / "traefik-access.log"
@@ -111,6 +121,13 @@ class Edge:
         env = spawn.environment(os.environ, self.component.environment, folder.temporary)
         self.process = spawn.start(self.component.command, env, self.log, folder.home.run)
         eventually(self.ready, within=20, what="Traefik is ready")
+
+    def tell(self, *stable: int, canary: tuple[int, ...] = (), weight: int = 0) -> None:
+        """Write the file of replicas, by their numbers."""
+        write_replicas(self.run, [self.url(n) for n in stable], [self.url(n) for n in canary], weight)
+
+    def url(self, number: int) -> str:
+        return f"http://127.0.0.1:{self.site.port(f'api-{number}')}"
 
     def ready(self) -> bool:
         return all(unready(address) is None for address in self.component.probes)
@@ -163,21 +180,103 @@ def test_both_replicas_get_requests_and_the_request_id_passes_through(edge: Edge
     assert {len(one.got) for one in edge.replicas} == {5}
 
 
-def test_a_request_that_a_replica_may_have_counted_is_never_sent_again(edge: Edge) -> None:
-    """The replica reads the request and hangs up: one attempt, 502."""
+@pytest.mark.parametrize("path", ["/jobs", "/feedback", "/anything"])
+def test_what_may_be_stored_is_never_sent_again_once_a_replica_has_it(edge: Edge, path: str) -> None:
+    """The replica reads the request and hangs up: one attempt, 502. Also where predictions were just tried again."""
     for one in edge.replicas:
         one.hangs_up = True
-    for count, (method, body) in enumerate([("POST", b"{}"), ("POST", b""), ("GET", None)], start=1):
-        assert edge.ask(method, "/predict", body)[0] == 502
+    for count, body in enumerate([b"{}", b"", b"x" * 100_000], start=1):
+        assert edge.ask("POST", path, body)[0] == 502
         assert sum(len(one.got) for one in edge.replicas) == count
+
+
+PURE = [
+    ("POST", "/predict"),
+    ("POST", "/models/iris/predict"),
+    ("POST", "/v2/models/iris/infer"),
+    ("POST", "/v2/models/iris/versions/v1/infer"),
+    ("GET", "/jobs/1"),
+]
+WITHOUT = {"breaker, broken-connection, next-replica": "next-replica"}
+
+
+@pytest.mark.parametrize(("method", "path"), PURE)
+def test_an_answer_that_may_be_given_twice_comes_from_the_other_replica(edge: Edge, method: str, path: str) -> None:
+    """One replica reads each request and hangs up; the body is sent whole both times, the client has one answer."""
+    edge.replicas[0].hangs_up = True
+    bodies = [f"{{{number}}}".encode() for number in range(10)]
+    answers = [edge.ask(method, path, body if method == "POST" else None) for body in bodies]
+    assert [status for status, _ in answers] == [200] * 10
+    assert len(edge.replicas[1].got) == 10
+    assert 3 <= len(edge.replicas[0].got) <= 20
+    if method == "POST":
+        assert edge.replicas[1].bodies == bodies
+        assert set(edge.replicas[0].bodies) <= set(bodies)
+
+
+def test_without_that_protection_such_requests_fail(tmp_path: Path) -> None:
+    """The control."""
+    edge = Edge(StackFolder(tmp_path), WITHOUT)
+    try:
+        edge.replicas[0].hangs_up = True
+        statuses = [edge.ask("POST", "/predict", b"{}")[0] for _ in range(20)]
+    finally:
+        edge.close()
+    assert statuses.count(502) == statuses.count(200) == 10
+
+
+def test_a_body_too_large_to_be_kept_is_sent_once(edge: Edge) -> None:
+    for one in edge.replicas:
+        one.hangs_up = True
+    assert edge.ask("POST", "/predict", b"x" * 70_000)[0] == 502
+    assert sum(len(one.got) for one in edge.replicas) == 1
+
+
+def test_a_request_that_no_replica_survives_is_given_up_after_three(edge: Edge) -> None:
+    for one in edge.replicas:
+        one.hangs_up = True
+    assert edge.ask("POST", "/predict", b"{}")[0] == 502
+    assert sum(len(one.got) for one in edge.replicas) == 3
+
+
+def in_hand(edge: Edge, path: str, pool: ThreadPoolExecutor) -> list[int]:
+    """Send 20 requests, end the first replica while it has ten of them in hand; return the statuses."""
+    edge.replicas[0].held.clear()
+    answers = [pool.submit(edge.ask, "POST", path, f"{number}".encode()) for number in range(20)]
+    eventually(lambda: len(edge.replicas[0].got) >= 8, what="requests in the first replica's hand")
+    edge.replicas[0].close()
+    return [answer.result()[0] for answer in answers]
+
+
+@pytest.mark.parametrize("protected", [True, False], ids=["protected", "control"])
+def test_a_replica_that_dies_with_requests_in_hand_costs_no_prediction(tmp_path: Path, protected: bool) -> None:
+    edge = Edge(StackFolder(tmp_path), {} if protected else WITHOUT)
+    try:
+        with ThreadPoolExecutor(20) as pool:
+            statuses = in_hand(edge, "/predict", pool)
+    finally:
+        edge.close()
+    if protected:
+        assert statuses == [200] * 20
+        assert sorted(edge.replicas[1].bodies, key=int) == [f"{number}".encode() for number in range(20)]
+    else:
+        assert statuses.count(502) >= 8
+
+
+def test_a_replica_that_dies_with_jobs_in_hand_has_none_of_them_sent_again(edge: Edge) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        statuses = in_hand(edge, "/jobs", pool)
+    bodies = edge.replicas[0].bodies + edge.replicas[1].bodies
+    assert len(bodies) == len(set(bodies)) == 20
+    assert statuses.count(502) == len(edge.replicas[0].bodies) >= 8
 
 
 @pytest.mark.parametrize("retry", [True, False], ids=["retry", "control"])
 def test_a_replica_that_is_gone_costs_no_request(tmp_path: Path, retry: bool) -> None:
     """Not even before a health check has seen it: a refused connection is tried elsewhere."""
-    changes = {"interval: 500ms": "interval: 1h"}
+    changes = {'"interval": "500ms"': '"interval": "1h"'}
     if not retry:
-        changes["middlewares: [next-replica]"] = "middlewares: []"
+        changes["breaker, broken-connection, next-replica"] = "breaker"
     edge = Edge(StackFolder(tmp_path), changes)
     try:
         edge.replicas[0].close()
@@ -269,3 +368,107 @@ def test_headers_have_a_limit(edge: Edge) -> None:
     status, _ = edge.ask("GET", "/x", X_Large="x" * 100_000)
     assert status == 431
     assert sum(len(one.got) for one in edge.replicas) == 0
+
+
+@pytest.mark.parametrize(("amount", "refused"), [("2", 2), ("4096", 0)], ids=["two", "ours"])
+def test_requests_of_one_address_have_a_limit_in_flight(tmp_path: Path, amount: str, refused: int) -> None:
+    edge = Edge(StackFolder(tmp_path), {"amount: 4096": f"amount: {amount}"})
+    try:
+        for one in edge.replicas:
+            one.held.clear()
+        with ThreadPoolExecutor(4) as pool:
+            answers = [pool.submit(edge.ask, "POST", "/predict", b"{}") for _ in range(4)]
+            there = 4 - refused
+            eventually(lambda: sum(len(one.got) for one in edge.replicas) == there, what=f"{there} requests in flight")
+            eventually(lambda: sum(answer.done() for answer in answers) == refused, what="the others are refused")
+            for one in edge.replicas:
+                one.held.set()
+            assert sorted(answer.result()[0] for answer in answers) == [200] * there + [429] * refused
+    finally:
+        edge.close()
+
+
+def test_jobs_have_a_rate_limit_and_predictions_have_none(tmp_path: Path) -> None:
+    edge = Edge(StackFolder(tmp_path), {"average: 2000": "average: 1", "burst: 4000": "burst: 3"})
+    try:
+        assert [edge.ask("POST", "/predict", b"{}")[0] for _ in range(10)] == [200] * 10
+        statuses = [edge.ask("POST", "/jobs", b"{}")[0] for _ in range(10)]
+    finally:
+        edge.close()
+    assert 3 <= statuses.count(200) <= 6
+    assert statuses.count(429) >= 4
+
+
+def test_the_breaker_opens_when_replicas_hang_up_and_closes_when_they_are_well(edge: Edge) -> None:
+    def asked() -> int:
+        return sum(len(one.got) for one in edge.replicas)
+
+    def refused_at_the_edge() -> bool:
+        before = asked()
+        return edge.ask("POST", "/predict", b"{}")[0] == 503 and asked() == before
+
+    for one in edge.replicas:
+        one.hangs_up = True
+    eventually(refused_at_the_edge, within=15, what="the breaker opens")
+    assert edge.ask("POST", "/jobs", b"{}")[0] == 502, "what is stored is never refused for others' sake"
+    for one in edge.replicas:
+        one.hangs_up = False
+
+    def well() -> bool:
+        return all(edge.ask("POST", "/predict", b"{}")[0] == 200 for _ in range(20))
+
+    eventually(well, within=30, what="the breaker closes")
+
+
+def test_the_breaker_stays_closed_while_replicas_shed(edge: Edge) -> None:
+    """Under overload most answers may be 503: a replica's own word, with Retry-After, and no reason to ask it less."""
+    for one in edge.replicas:
+        one.status = 503
+    begun, sent = time.monotonic(), 0
+    while time.monotonic() - begun < 3:  # the breaker looks every second
+        assert edge.ask("POST", "/predict", b"{}")[0] == 503
+        sent += 1
+    assert sum(len(one.got) for one in edge.replicas) == sent > 20
+
+
+def test_the_canary_gets_its_share_and_nothing_when_it_is_gone(edge: Edge) -> None:
+    edge.tell(1, canary=(2,), weight=20)
+
+    def split() -> tuple[int, int]:
+        before = [len(one.got) for one in edge.replicas]
+        assert [edge.ask("GET", "/x")[0] for _ in range(100)] == [200] * 100
+        stable, canary = (len(one.got) - had for one, had in zip(edge.replicas, before, strict=True))
+        return stable, canary
+
+    eventually(lambda: split() == (80, 20), within=10, what="one in five to the canary")
+    edge.replicas[1].close()
+    eventually(lambda: split() == (100, 0), within=10, what="all to the stable replica")
+
+
+def test_replicas_come_and_go_while_requests_arrive_and_none_is_lost(edge: Edge) -> None:
+    stop = threading.Event()
+    statuses: list[int] = []
+
+    def ask() -> None:
+        while not stop.is_set():
+            statuses.append(edge.ask("POST", "/jobs", b"{}")[0])
+
+    def arrives(at: int, more: bool) -> bool:
+        before = [len(one.got) for one in edge.replicas]
+        eventually(lambda: len(edge.replicas[1 - at].got) > before[1 - at] + 20, what="requests go on")
+        return (len(edge.replicas[at].got) > before[at]) is more
+
+    with ThreadPoolExecutor(4) as pool:
+        try:
+            asking = [pool.submit(ask) for _ in range(4)]
+            for _ in range(3):
+                edge.tell(1)
+                eventually(lambda: arrives(1, more=False), within=10, what="the second replica is left alone")
+                edge.tell(1, 2)
+                eventually(lambda: arrives(1, more=True), within=10, what="it gets requests again")
+        finally:
+            stop.set()
+        for one in asking:
+            one.result()
+    assert set(statuses) == {200}
+    assert len(statuses) > 100

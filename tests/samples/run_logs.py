@@ -28,6 +28,7 @@ def write_logs(run: Path, change: Callable[[Facts], None] | None = None) -> None
         "jobs": {},
         "edge_alone": [],
         "edge_changed": [],
+        "twice": [],
         "before": readings(written=100, received=100),
         "after": readings(written=100 + total, received=100 + total),
     }

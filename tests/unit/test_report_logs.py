@@ -240,3 +240,41 @@ def test_the_page_and_the_summary_carry_the_line(run: Path) -> None:
     assert "lost on the wire" in page
     assert "their counter ended with 127.0.0.1:18102" in page
     assert f"{had['POST /predict 200']} are in the log" in page
+
+
+def test_a_request_that_two_replicas_counted_is_named_and_not_taken_for_other_traffic(run: Path) -> None:
+    """The first one broke the connection after it had counted, and lives: sent 1, counted 2, logged 2."""
+
+    def counted_once_more(counters: Any) -> None:
+        for sample in counters["after"][METRICS[0]]["samples"]:
+            if (sample["labels"].get("route"), sample["labels"].get("status")) == (PREDICT, "200"):
+                sample["value"] += 3
+
+    def logged_twice(facts: Facts) -> None:
+        row(facts, "requests", PREDICT, "200")["n"] += 3
+        row(facts, "twice", PREDICT, "200")["n"] += 3
+
+    edit(run / "counters.json", counted_once_more)
+    line = found(run, logged_twice)
+    assert (line.unmatched, line.unexplained, line.exact) == (3, 0, False)
+    assert line.logs.missing == 0
+    assert line.sent == line.logs.logged
+    text = "\n".join(line.explanations)
+    assert f"3 requests have the records of two replicas (3 × POST {PREDICT} 200)" in text
+    assert "3 the edge sent to another replica after the first had them, and both counted them" in text
+
+    def untold(facts: Facts) -> None:
+        row(facts, "requests", PREDICT, "200")["n"] += 3
+
+    assert found(run, untold).unexplained == 3, "the control: without that nothing explains it"
+
+
+def test_a_record_of_a_replica_that_died_over_it_hides_no_record_that_is_missing(run: Path) -> None:
+    """Two records of one request, and none of another: the sum is right, the line is not."""
+
+    def one_twice_one_never(facts: Facts) -> None:
+        row(facts, "twice", PREDICT, "200")["n"] += 1
+
+    line = found(run, one_twice_one_never)
+    assert line.logs.missing == 1
+    assert not line.exact

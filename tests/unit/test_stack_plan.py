@@ -67,8 +67,11 @@ def test_every_entry_can_be_filled_in_and_ordered(tmp_path: Path, edge: str, pro
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("edge", ["traefik", "none"])
 def test_no_port_is_used_twice_and_all_fit_into_the_span(edge: str, profile: str) -> None:
-    workers = [catalogue.worker(number) for number in range(2, 9)]
-    ports = [port for _, port in claims((*catalogue.entries(edge, (profile,)), *workers), 0)]
+    there = catalogue.entries(edge, (profile,))
+    names = {entry.name for entry in there}
+    more = [make(number) for make in (catalogue.api, catalogue.worker) for number in range(1, catalogue.MOST + 1)]
+    added = [entry for entry in (*more, catalogue.canary()) if entry.name not in names]
+    ports = [port for _, port in claims((*there, *added), 0)]
     assert len(ports) == len(set(ports))
     assert max(ports) <= SPAN
 
