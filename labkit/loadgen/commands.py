@@ -2,12 +2,17 @@
 
 import json
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from urllib.parse import urlsplit
 
 import typer
 
 from labkit.errors import CannotRun
+
+if TYPE_CHECKING:
+    from labkit.home import Home
+    from labkit.loadgen.place import Place
+    from labkit.urls import Urls
 
 LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
 
@@ -27,6 +32,9 @@ def load(
     duration: Annotated[str | None, typer.Option(help="Such as 30s, 2m or 1h.")] = None,
     seed: Annotated[int | None, typer.Option(help="The same seed sends the same requests.")] = None,
     processes: Annotated[int | None, typer.Option(help="Generator processes that share the load.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(metavar="NAME", help="k8s: the generator is pods beside the service in the cluster.")
+    ] = None,
     listed: Annotated[bool, typer.Option("--list", help="List the scenarios.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts for a machine.")] = False,
 ) -> None:
@@ -45,12 +53,19 @@ def load(
 
     from rich.console import Console
 
+    from labkit.engines.present import refresh
     from labkit.loadgen.driver import Interrupted, drive
     from labkit.report import build, print_verdict
+    from labkit.stack.progress import Progress
     from labkit.urls import discover
 
-    urls = discover({**os.environ, "LAB_SERVICE_URL": url} if url else os.environ, home)
-    check_target(urls.service, explicit=url is not None)
+    if engine is None:
+        place = None
+        refresh(home, os.environ, Progress())
+        urls = discover({**os.environ, "LAB_SERVICE_URL": url} if url else os.environ, home)
+        check_target(urls.service, explicit=url is not None)
+    else:
+        place, urls = generator_in(engine, url, home)
     try:
         run = drive(
             scenario,
@@ -61,6 +76,7 @@ def load(
             duration=None if duration is None else seconds(duration),
             seed=seed,
             processes=processes,
+            place=place,
         )
     except Interrupted as end:
         typer.echo(
@@ -73,6 +89,20 @@ def load(
     else:
         print_verdict(summary, Console())
     raise typer.Exit(1 if summary.bad else 0)
+
+
+def generator_in(engine: str, url: str | None, home: "Home") -> "tuple[Place, Urls]":
+    """Return the generator inside a deployment, and the deployment's addresses. Raises CannotRun."""
+    from labkit.engines.engine import engine_of
+    from labkit.engines.kubectl import kubectl_of
+    from labkit.loadgen.in_cluster import InCluster
+
+    if engine != "k8s":
+        raise CannotRun(f"--engine {engine}: only k8s has the generator inside; next: lab load without --engine")
+    if url is not None:
+        raise CannotRun(f"--url {url} with --engine k8s, which loads its own deployment; give one of the two")
+    urls = engine_of(engine, home, os.environ, lambda text: typer.echo(text, err=True)).urls()
+    return InCluster(home, kubectl_of(os.environ), urls.api_key_file), urls
 
 
 def list_scenarios(as_json: bool) -> None:

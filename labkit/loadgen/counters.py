@@ -86,22 +86,20 @@ def scrape_all(urls: Iterable[str]) -> dict[str, Scrape]:
 
 
 def settled(
-    urls: Iterable[str],
+    read: Callable[[], dict[str, Scrape]],
     *,
     within: float = 10.0,
-    read: Callable[[Iterable[str]], dict[str, Scrape]] = scrape_all,
     sleep: Callable[[float], None] = time.sleep,
 ) -> dict[str, Scrape]:
-    """Scrape until nothing is in flight and two readings agree, at most `within` seconds; return the last."""
-    targets = list(urls)
+    """Scrape by `read` until nothing is in flight and two readings agree, at most `within` seconds; return the last."""
     deadline = time.monotonic() + within
-    before = read(targets)
+    before = read()
     while True:
         sleep(SETTLE_EVERY)
-        after = read(targets)
+        after = read()
         quiet = all(
-            after[url].error is not None or (after[url].in_flight == 0 and before[url].counts() == after[url].counts())
-            for url in targets
+            one.error is not None or (one.in_flight == 0 and url in before and before[url].counts() == one.counts())
+            for url, one in after.items()
         )
         if quiet or time.monotonic() >= deadline:
             return after

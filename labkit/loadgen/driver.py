@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -20,8 +20,9 @@ from labkit.errors import CannotRun
 from labkit.home import Home, find_home
 from labkit.loadgen import counters
 from labkit.loadgen.ledger import write_json
+from labkit.loadgen.place import Place
 from labkit.loadgen.processes import end_group
-from labkit.loadgen.progress import LiveLine, Progress, TimelineReader
+from labkit.loadgen.progress import LiveLine, OnProgress, TimelineReader
 from labkit.loadgen.queue import BACKLOG_WITHIN, Queue
 from labkit.loadgen.recorder import JOB
 from labkit.loadgen.run_logs import RunLogs
@@ -44,8 +45,6 @@ POLL = 0.25
 STOP_WITHIN = 20.0
 START_WITHIN = 60.0
 
-OnProgress = Callable[[Progress], None]
-
 
 class Interrupted(KeyboardInterrupt):
     """Ctrl-C ended a run early; `folder` holds what was measured until then."""
@@ -66,13 +65,14 @@ def drive(
     seed: int | None = None,
     processes: int | None = None,
     on_progress: OnProgress | None = None,
+    place: Place | None = None,
 ) -> Path:
     """Run a scenario against a service and return the run's folder.
 
-    `home` is where scenarios are and runs go, found from the package when not given. Ctrl-C (or SIGTERM turned
-    into SystemExit) ends the run early: the folder is complete and marked interrupted, then Interrupted (or that
-    SystemExit) is raised. Without `on_progress` a live line is shown on stderr. Raises CannotRun when the scenario
-    is wrong or locust does not start.
+    `home` is where scenarios are and runs go, found from the package when not given; `place` is where locust works,
+    this machine when not given. Ctrl-C (or SIGTERM turned into SystemExit) ends the run early: the folder is complete
+    and marked interrupted, then Interrupted (or that SystemExit) is raised. Without `on_progress` a live line is shown
+    on stderr. Raises CannotRun when the scenario is wrong or locust does not start.
     """
     home = home or find_home()
     path = find_scenario(scenario, home.root)
@@ -81,9 +81,10 @@ def drive(
     objectives = objectives_of(chosen, path, home.root)
     folder = new_folder(home.runs, chosen.name)
     write_json(folder / "scenario.json", to_dict(chosen))
-    command = locust_command(chosen, urls.service, folder, home.root, rate, urls.locust_metrics)
+    place = place or Here(urls, home)
+    command = place.command(chosen, folder, rate)
     queue = Queue(urls, home)
-    before = counters.scrape_all(urls.metrics)
+    before = place.scrape()
     queue.note_before()
     run_logs = RunLogs(urls, home)
     run_logs.note_before()
@@ -92,9 +93,9 @@ def drive(
     with ExitStack() as stack:
         stack.callback(marks.end)
         show = on_progress or stack.enter_context(LiveLine())
-        ending = run_locust(command, folder, chosen, show, child_environment(folder, urls, home))
+        ending = place.run(command, folder, chosen, show)
     queue.note_after(within=0.0 if ending else BACKLOG_WITHIN)
-    after = counters.settled(urls.metrics)
+    after = counters.settled(place.scrape)
     write_json(folder / "counters.json", {"before": counters.to_dict(before), "after": counters.to_dict(after)})
     if urls.kafka:
         write_json(folder / "queue.json", queue.to_dict())
@@ -105,6 +106,24 @@ def drive(
     if ending is not None:
         raise ending
     return folder
+
+
+class Here:
+    """Locust as a child process on this machine; see Place."""
+
+    def __init__(self, urls: Urls, home: Home) -> None:
+        self._urls = urls
+        self._home = home
+
+    def scrape(self) -> dict[str, counters.Scrape]:
+        return counters.scrape_all(self._urls.metrics)
+
+    def command(self, scenario: Scenario, folder: Path, rate: float | None) -> list[str]:
+        urls = self._urls
+        return locust_command(scenario, urls.service, folder, self._home.root, rate, urls.locust_metrics)
+
+    def run(self, command: list[str], folder: Path, scenario: Scenario, show: OnProgress) -> BaseException | None:
+        return run_locust(command, folder, scenario, show, child_environment(folder, self._urls, self._home))
 
 
 def new_folder(runs: Path, name: str) -> Path:

@@ -115,11 +115,14 @@ def _escaped(value: str) -> str:
 
 
 class Exporter:
-    """Serves `/metrics` on loopback while the process lives. Raises OSError when the port is taken."""
+    """Serves `/metrics` while the process lives, on loopback unless told otherwise.
 
-    def __init__(self, port: int, pieces: Callable[[], Iterator[str]]) -> None:
+    Raises OSError when the port is taken.
+    """
+
+    def __init__(self, port: int, pieces: Callable[[], Iterator[str]], host: str = "127.0.0.1") -> None:
         self._pieces = pieces
-        self._server = WSGIServer(("127.0.0.1", port), self._answer, log=None, error_log=logger)
+        self._server = WSGIServer((host, port), self._answer, log=None, error_log=logger)
         self._server.start()
 
     @property

@@ -58,9 +58,13 @@ def add_options(parser: Any) -> None:
             {
                 "type": int,
                 "metavar": "<port>",
-                "help": "Serve this run's own numbers to Prometheus on 127.0.0.1. 0: not at all. "
+                "help": "Serve this run's own numbers to Prometheus. 0: not at all. "
                 "Default: the port that the local stack's Prometheus asks, when --host is that stack.",
             },
+        ),
+        (
+            "--metrics-host",
+            {"default": "127.0.0.1", "metavar": "<address>", "help": "Where that port is. Default 127.0.0.1."},
         ),
     )
     for name, settings in options:

@@ -89,7 +89,7 @@ class Part:
     def export(self, port: int) -> bool:
         """Serve the run's numbers on this port; return whether that can be: a run is worth more than its curves."""
         try:
-            self.exporter = Exporter(port, self.exposition)
+            self.exporter = Exporter(port, self.exposition, self.options.metrics_host)
         except OSError as error:
             told = f"{error.strerror}; next: another --metrics-port, or end the other run"
             logger.warning(f"this run's numbers are not served to Prometheus: port {port}: {told}")

@@ -49,6 +49,9 @@ def _ms(seconds: float | None) -> str:
     return "-" if seconds is None else f"{seconds * 1000:.1f} ms"
 
 
+OnProgress = Callable[[Progress], None]
+
+
 class TimelineReader:
     """Follows the timeline.jsonl of a run and adds it up."""
 

@@ -12,7 +12,7 @@ from labkit.home import Home
 from labkit.loadgen import counters
 from labkit.loadgen.counters import Scrape
 from labkit.logs.opening import open_store
-from labkit.logs.store import LogStore
+from labkit.logs.store import LogRecord, LogStore
 from labkit.urls import Urls, running
 
 WITHIN_S = 20.0
@@ -155,6 +155,7 @@ class _Asking:
             "jobs": {outcome: n for (outcome,), n in self._by(f"event:job AND {self._mine}", ("outcome",)).items()},
             "edge_alone": _listed(alone, ("method", "route", "status")),
             "edge_changed": _listed(changed, ("method", "route", "status", "replied")),
+            "twice": _listed(self._twice(), ("method", "route", "status")),
         }
 
     def _suspects(self, routes: list[tuple[str, str]]) -> tuple[Counter[Any], Counter[Any]]:
@@ -162,9 +163,7 @@ class _Asking:
         alone, changed = Counter[Any](), Counter[Any]()
         found = self._store.search(f"({BY_EDGE}) AND {self._mine}", *self._span, SUSPECTS)
         for part in _parts(found, AT_ONCE):
-            ids = " OR ".join(f"request_id:{record.request_id}" for record in part)
-            replies = self._store.search(f"event:request AND ({ids})", *self._span, 20 * AT_ONCE)
-            replied = {record.request_id: record for record in replies}
+            replied = {one.request_id: one for one in self._replies([record.request_id or "" for record in part])}
             for record in part:
                 reply = replied.get(record.request_id)
                 route = reply.route if reply else route_of(record.method or "", record.path or "", routes)
@@ -174,6 +173,23 @@ class _Asking:
                 elif reply.status != record.status:
                     changed[*key, str(reply.status)] += 1
         return alone, changed
+
+    def _twice(self) -> Counter[Any]:
+        """Return the records beyond one of each request: the edge sent it again after the first replica broke off."""
+        twice = Counter[Any]()
+        found = sorted(self._store.repeated(f"event:request AND {self._mine}", *self._span, "request_id"))
+        for part in _parts(found, AT_ONCE):
+            seen = set[str | None]()
+            for reply in self._replies(part):
+                if reply.request_id in seen:
+                    twice[reply.method or "", reply.route or "", str(reply.status)] += 1
+                seen.add(reply.request_id)
+        return twice
+
+    def _replies(self, part: list[str]) -> list[LogRecord]:
+        """Return the replicas' records of requests, by their ids."""
+        ids = " OR ".join(f"request_id:{one}" for one in part)
+        return self._store.search(f"event:request AND ({ids})", *self._span, 20 * AT_ONCE)
 
     def _by(self, query: str, fields: tuple[str, ...]) -> dict[tuple[str, ...], int]:
         return self._store.count_by(query, *self._span, fields)

@@ -29,8 +29,8 @@ def test_every_command_of_lab_is_in_the_readme_and_no_other():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_make_target_that_a_document_names_exists(document):
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
-    named = re.findall(r"`make ([a-z-]+)|^make ([a-z-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    named = re.findall(r"`make ([a-z0-9-]+)|^make ([a-z0-9-]+)", document.read_text(encoding="utf-8"), re.MULTILINE)
     assert {first or second for first, second in named} <= targets
 
 

@@ -1,7 +1,6 @@
 """What surrounds a run: the mix of tasks, the counters, the command, progress."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -73,16 +72,12 @@ def scraped(count: int, in_flight: int = 0, probes: int = 0) -> dict[str, Scrape
 def test_counters_are_read_until_nothing_is_in_flight_and_two_readings_agree() -> None:
     readings = iter([scraped(5, 2), scraped(7, 1), scraped(8, 0, 1), scraped(9, 0, 2), scraped(9, 0, 3), scraped(99)])
 
-    def read(_: Iterable[str]) -> dict[str, Scrape]:
-        return next(readings)
-
-    last = settled(["one"], read=read, sleep=lambda _: None)
-    assert last == scraped(9, 0, 3)
+    assert settled(lambda: next(readings), sleep=lambda _: None) == scraped(9, 0, 3)
 
 
 def test_a_replica_that_cannot_be_read_is_kept_with_its_error() -> None:
     gone = {"one": Scrape(0, error="ConnectError: refused")}
-    assert settled(["one"], read=lambda _: gone, sleep=lambda _: None) == gone
+    assert settled(lambda: gone, sleep=lambda _: None) == gone
     assert gone["one"].to_dict()["error"] == "ConnectError: refused"
 
 
