@@ -38,6 +38,13 @@ class Prometheus:
         data = self._data("query_range", asked)
         return [finite(series["values"]) for series in data["result"]]
 
+    def now(self, query: str) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each series of a query at this moment. Raises Refused."""
+        data = self._data("query", {"query": query})
+        if data["resultType"] == "scalar":
+            return [({}, float(data["result"][1]))]
+        return [(series["metric"], float(series["value"][1])) for series in data["result"]]
+
     def firing(self, start: float, end: float) -> set[str]:
         """Return the alerts that fired at some time."""
         window = f"{max(1, math.ceil(end - start))}s"

@@ -1,0 +1,1 @@
+"""What every deployment promises, whichever engine runs it: one function per claim."""
