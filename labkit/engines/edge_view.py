@@ -9,6 +9,7 @@ from labkit.errors import CannotRun
 
 STABLE, CANARY = "stable", "canary"
 DEADLINE = 3.0
+FRESH = 10  # seconds: several scrapes of the service
 _SERVER = re.compile(r'traefik_service_server_up\{service="([^"@]+)@[^"]*",url="http://([^":/]+)[^"]*"\} (\S+)')
 _TOLD = re.compile(r"^traefik_config_last_reload_success (\S+)$", re.MULTILINE)
 
@@ -39,7 +40,9 @@ class EdgeView:
 
 def scraped_hosts(prometheus: str, job: str) -> frozenset[str] | None:
     """Return the hosts of a job's targets of which the last scrape went well; None when Prometheus does not answer."""
-    query = {"query": f'up{{job="{job}"}} == 1'}
+    # Fresh samples: those of a Prometheus that was ended and started again are shown for five minutes more.
+    fresh = f'up{{job="{job}"}} == 1 and time() - timestamp(up{{job="{job}"}}) < {FRESH}'
+    query = {"query": fresh}
     try:
         answer = httpx.get(f"{prometheus}/api/v1/query", params=query, timeout=DEADLINE, trust_env=False).json()
         series: list[Mapping[str, Mapping[str, str]]] = answer["data"]["result"]

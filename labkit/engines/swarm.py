@@ -9,13 +9,14 @@ from labkit.engines.edge_view import CANARY, STABLE, check_weight, scraped_hosts
 from labkit.engines.engine import Replica
 from labkit.engines.env_file import file_of, read_variables, set_variables
 from labkit.engines.swarm_stack import IMAGE, MOVING, Deployed, addresses, deployed, edge_of, start, stop, wait_until
+from labkit.engines.swarm_status import look
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.obtain.program import Say
 from labkit.stack.ports import HOST
 from labkit.urls import Urls
 
-__all__ = ["SwarmEngine", "open_engine", "start", "stop"]
+__all__ = ["SwarmEngine", "look", "open_engine", "start", "stop"]
 
 MOST = 8
 CHANGED_WITHIN, KNOWN_WITHIN = 600.0, 60.0
@@ -64,7 +65,7 @@ class SwarmEngine:
         now = self._present_release()
         if now == release:
             return
-        self._change(self._api, "--image", f"{IMAGE}:{release}")
+        self._change(self._api, *_image(release))
         if self._outcome() != "completed":
             raise CannotRun(
                 f"release {release} does not work, the replicas are of {now} again ({self._error_of(release)}); "
@@ -88,7 +89,7 @@ class SwarmEngine:
         check_weight(weight)
         set_variables(self._home, {"LAB_EDGE_WEIGHT": str(weight), "LAB_CANARY_REPLICAS": "1" if weight else "0"})
         if weight:
-            self._change(self._canary, "--replicas", "1", "--image", f"{IMAGE}:{self._present_release()}")
+            self._change(self._canary, "--replicas", "1", *_image(self._present_release()))
         self._change(f"{self._stack.name}_discovery", "--env-add", f"LAB_EDGE_WEIGHT={weight}")
         time.sleep(EDGE_ASKS_WITHIN)  # Traefik does not tell the weights that it has
         if not weight:
@@ -161,6 +162,11 @@ def open_engine(home: Home, environ: Mapping[str, str], say: Say) -> SwarmEngine
     if stack is None:
         raise CannotRun("no stack is on a swarm here; next: lab up --engine swarm")
     return SwarmEngine(home, stack, say)
+
+
+def _image(release: str) -> tuple[str, ...]:
+    """Return the options of a release; without the label the next deployment takes the image for one of its own."""
+    return ("--image", f"{IMAGE}:{release}", "--label-add", f"com.docker.stack.image={IMAGE}:{release}")
 
 
 def _release_of(spec: Mapping[str, Any] | None) -> str:

@@ -27,7 +27,7 @@ SAY_EVERY = 10.0
 POLL = 0.5
 MOVING = {"updating", "rollback_started"}
 # The stack file has no profiles: these are always there, others never.
-PROFILES = {"core", "stream", "logs"}
+PROFILES = ("core", "stream", "logs")
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def start(home: Home, environ: Mapping[str, str], say: Say, profiles: Sequence[s
     A machine that is in no swarm gets one of its own, on loopback. Raises CannotRun when the stack does not become
     ready; it stays as it is then, to be looked at.
     """
-    if strange := set(profiles) - PROFILES:
+    if strange := set(profiles) - set(PROFILES):
         raise CannotRun(f"{FILE} has no profile {', '.join(sorted(strange))}; next: lab up --engine compose")
     variables = dict(prepare(home, environ).variables)
     image = f"{IMAGE}:{variables['LAB_RELEASE']}"

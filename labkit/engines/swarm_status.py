@@ -4,7 +4,7 @@ from collections import Counter
 
 from labkit.engines.compose_stack import percent_of, size_of
 from labkit.engines.docker import docker, records
-from labkit.engines.swarm_stack import deployed
+from labkit.engines.swarm_stack import PROFILES, deployed
 from labkit.home import Home
 from labkit.stack.status import Row, Status
 
@@ -37,4 +37,4 @@ def look(home: Home) -> Status:
             )
         )
     ready = not stack.waiting()
-    return Status(ready, "up" if ready else "starting", None, "traefik", tuple(rows))
+    return Status(ready, "up" if ready else "starting", None, "traefik", tuple(rows), PROFILES)

@@ -10,6 +10,7 @@ from labkit.prove.prometheus import Prometheus, Refused
 
 POLL = 0.25
 API = 'job="api"'
+FORGOTTEN = 15  # seconds: no target is scraped as rarely
 
 
 class Counters:
@@ -32,11 +33,12 @@ class Counters:
     def by(self, selector: str, *labels: str) -> dict[tuple[str, ...], float]:
         """Return the values that a selector's series have now, added by these labels.
 
-        After `scraped` only those that it has seen: of a process that is gone Prometheus may hold values for minutes.
+        Only fresh ones, after `scraped` those that it has seen: of a process that is gone Prometheus, when it was ended
+        and started again meanwhile, shows values for five minutes more.
         """
-        fresh = f" and (timestamp({selector}) >= {self._since})" if self._since else ""
+        since = self._since or f"time() - {FORGOTTEN}"
         found: dict[tuple[str, ...], float] = {}
-        for names, value in self._asked(f"{selector}{fresh}"):
+        for names, value in self._asked(f"{selector} and (timestamp({selector}) >= {since})"):
             key = tuple(names.get(label, "") for label in labels)
             found[key] = found.get(key, 0.0) + value
         return found
@@ -51,10 +53,13 @@ class Counters:
         Then what has happened is in the counters. Twice: the first scrape may have begun while the last request was
         being counted.
         """
-        up = f'up{{job=~"{jobs}"}}'
+        every = f'up{{job=~"{jobs}"}}'
+        known = f"(timestamp({every}) > time() - {FORGOTTEN})"
         for _ in range(2):
             ((_, moment),) = self._asked("time()")
-            self._passed(f"min(timestamp({up})) and (min({up}) == 1)", moment, f"not all of job {jobs} was scraped")
+            self._passed(
+                f"min{known} and (min({every} and {known}) == 1)", moment, f"not all of job {jobs} was scraped"
+            )
             self._since = moment
 
     def _passed(self, query: str, moment: float, otherwise: str) -> None:
