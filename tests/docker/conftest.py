@@ -7,6 +7,7 @@ import pytest
 
 from tests.docker import standins
 from tests.docker.container_lab import ContainerLab
+from tests.engine_checks import table
 
 PROFILES = ("stream", "logs")
 HERE = Path(__file__).parent
@@ -24,9 +25,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests measured, as one line each."""
-    for figure in FIGURES:
-        terminalreporter.write_line(figure)
+    """Print what the tests measured, as one line each, and the engines side by side."""
+    for line in (*FIGURES, *table().splitlines()):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -39,8 +39,13 @@ def beyond_loopback(ports: Iterable[int]) -> list[str]:
         for connection in psutil.net_connections(kind="tcp")
         if connection.status == psutil.CONN_LISTEN
         and connection.laddr.port in wanted
-        and not ip_address(connection.laddr.ip).is_loopback
+        and not _is_loopback(connection.laddr.ip)
     )
+
+
+def _is_loopback(address: str) -> bool:
+    found = ip_address(address)
+    return (getattr(found, "ipv4_mapped", None) or found).is_loopback  # Java listens at ::ffff:127.0.0.1
 
 
 def listening_of(pids: Iterable[int]) -> set[int]:

@@ -1,8 +1,7 @@
 """Docker Compose: from a clean copy to a stack that passes the checks, and away again without a trace."""
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import httpx
 import pytest
 
 from tests.docker.container_lab import CleanCopy, ContainerLab
+from tests.engine_checks import assert_every_check_passed
 from tests.eventually import eventually
 
 V1 = "docker-compose"  # Compose 1.29.2, a program of its own
@@ -68,13 +68,9 @@ def test_docker_compose_up_is_all_that_a_clean_copy_needs(plain: CleanCopy):
             eventually(lambda: len(scraped(plain)) == count, within=60)  # noqa: B023
 
 
-def test_every_check_passes_on_compose(compose_stack: ContainerLab, figure: Callable[[str], None]):
+def test_every_check_passes_on_compose(compose_stack: ContainerLab):
     done = compose_stack.run(*compose_stack.command("check", "deployment", "--engine", "compose", "--json"), within=900)
-    findings = json.loads(done.stdout)["findings"]
-    figure("checks on compose: " + ", ".join(f"{one['name']} {one['verdict']}" for one in findings))
-    assert [one for one in findings if one["verdict"] != "passed"] == [], done.stderr
-    assert len(findings) >= 11
-    assert done.returncode == 0
+    assert_every_check_passed("compose", compose_stack.home.lab, done)
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from tests.docker.container_lab import ContainerLab
 from tests.docker.kernel_rights import rights_of
 from tests.docker.listeners import beyond_loopback
 from tests.docker.policy import allowed, broken, of_container
+from tests.engine_checks import assert_every_check_passed
 from tests.eventually import eventually
 
 NAMESPACE = "com.docker.stack.namespace"
@@ -80,13 +81,9 @@ def broken_release(image: str) -> Iterator[str]:
     subprocess.run(["docker", "rmi", "--force", "observability-lab:broken"], check=True, capture_output=True)
 
 
-def test_every_check_passes_on_swarm(swarm: SwarmLab, figure: Callable[[str], None]):
+def test_every_check_passes_on_swarm(swarm: SwarmLab):
     done = swarm.run(*swarm.command("check", "deployment", "--engine", "swarm", "--json"), within=1200)
-    findings = json.loads(done.stdout)["findings"]
-    figure("checks on swarm: " + ", ".join(f"{one['name']} {one['verdict']}" for one in findings))
-    assert [one for one in findings if one["verdict"] != "passed"] == [], done.stderr
-    assert len(findings) >= 11
-    assert done.returncode == 0
+    assert_every_check_passed("swarm", swarm.home.lab, done)
 
 
 def test_ports_of_the_swarm_are_for_this_machine_alone(swarm: SwarmLab):

@@ -14,6 +14,7 @@ from labkit.engines import kubernetes
 from labkit.engines.kubectl import Kubectl, kubectl_of
 from labkit.home import Home
 from tests.docker import standins
+from tests.engine_checks import table
 from tests.k8s.node import Node, images
 from tests.k8s_manifests import copied_project
 
@@ -33,9 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests measured, as one line each."""
-    for figure in FIGURES:
-        terminalreporter.write_line(figure)
+    """Print what the tests measured, as one line each, and the engines side by side."""
+    for line in (*FIGURES, *table().splitlines()):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -13,6 +13,7 @@ from labkit.engines.kubectl import Kubectl
 from labkit.engines.kubernetes import Kubernetes
 from labkit.errors import CannotRun
 from labkit.home import Home
+from tests.engine_checks import assert_every_check_passed
 from tests.eventually import eventually
 from tests.integration.stack_folder import LAB
 
@@ -26,19 +27,12 @@ def no_retries(deployment: Kubernetes, kubectl: Kubectl) -> Iterator[None]:
     kubectl.patch("httproute", "api", [{"op": "replace", "path": "/spec/rules", "value": rules}])
 
 
-def test_every_check_passes_on_kubernetes(
-    deployment: Kubernetes, cluster: Mapping[str, str], k8s_home: Home, figure: Callable[[str], None]
-) -> None:
+def test_every_check_passes_on_kubernetes(deployment: Kubernetes, cluster: Mapping[str, str], k8s_home: Home) -> None:
     done = subprocess.run(
         [LAB, "check", "deployment", "--engine", "k8s", "--json"],
         env={**cluster, "LAB_HOME": str(k8s_home.lab)}, capture_output=True, text=True, check=False, timeout=1200,
     )  # fmt: skip
-    assert done.stdout, done.stderr
-    findings = json.loads(done.stdout)["findings"]
-    figure("checks on k8s: " + ", ".join(f"{one['name']} {one['verdict']}" for one in findings))
-    assert [one for one in findings if one["verdict"] != "passed"] == [], done.stderr
-    assert len(findings) >= 11
-    assert done.returncode == 0
+    assert_every_check_passed("k8s", k8s_home.lab, done)
 
 
 def failed_beside_kills(deployment: Kubernetes) -> int:
