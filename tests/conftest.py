@@ -11,6 +11,7 @@ import pytest
 
 from app.bootstrap import Services, build
 from app.config import Settings
+from tests import engine_checks
 from tests.elasticsearch_server import ElasticsearchServer, running_elasticsearch
 from tests.kafka_server import KafkaServer, running_kafka
 from tests.redis_server import RedisServer, running_redis
@@ -22,6 +23,18 @@ Build = Callable[..., Awaitable[Services]]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the file that waits for minutes: the others run beside it."""
     items.sort(key=lambda item: item.path.name != "test_alerting.py")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests measured, as one line each, and the engines side by side."""
+    for line in (*engine_checks.FIGURES, *engine_checks.table().splitlines()):
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def figure() -> Callable[[str], None]:
+    """Keeps a line for the end of the run: a figure that a test found."""
+    return engine_checks.FIGURES.append
 
 
 @pytest.fixture(scope="session")

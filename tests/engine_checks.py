@@ -11,6 +11,8 @@ from tests.integration.stack_folder import LAB, ROOT
 
 TABLE = ROOT / ".lab" / "checks"
 """Where the project's own `lab check table` looks."""
+FIGURES: list[str] = []
+"""What tests have measured, a line each, for the end of the run."""
 _checked: list[str] = []
 
 

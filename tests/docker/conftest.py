@@ -1,17 +1,15 @@
 """Fixtures of the tests on real containers: an engine, the images, a state folder, a stack that runs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.docker import standins
 from tests.docker.container_lab import ContainerLab
-from tests.engine_checks import table
 
 PROFILES = ("stream", "logs")
 HERE = Path(__file__).parent
-FIGURES: list[str] = []
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -22,18 +20,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("docker")
             if item.get_closest_marker("timeout") is None:
                 item.add_marker(pytest.mark.timeout(1500))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests measured, as one line each, and the engines side by side."""
-    for line in (*FIGURES, *table().splitlines()):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture
-def figure() -> Callable[[str], None]:
-    """Keeps a line for the end of the run: a figure that a test found."""
-    return FIGURES.append
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ of ours), its definitions are there (see k8s/base), and it gives volumes by itse
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,13 +14,11 @@ from labkit.engines import kubernetes
 from labkit.engines.kubectl import Kubectl, kubectl_of
 from labkit.home import Home
 from tests.docker import standins
-from tests.engine_checks import table
 from tests.k8s.node import Node, images
 from tests.k8s_manifests import copied_project
 
 NAMESPACE = "lab"
 HERE = Path(__file__).parent
-FIGURES: list[str] = []
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
@@ -31,18 +29,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("k8s")
             if item.get_closest_marker("timeout") is None or "autoscaling" in item.name:
                 item.add_marker(pytest.mark.timeout(3600))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what the tests measured, as one line each, and the engines side by side."""
-    for line in (*FIGURES, *table().splitlines()):
-        terminalreporter.write_line(line)
-
-
-@pytest.fixture
-def figure() -> Callable[[str], None]:
-    """Keeps a line for the end of the run: a figure that a test found."""
-    return FIGURES.append
 
 
 @pytest.fixture(scope="session")
