@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from app.bootstrap import Services, build
 from app.config import Settings
@@ -18,6 +19,10 @@ from tests.redis_server import RedisServer, running_redis
 from tests.service import Service, running_service
 
 Build = Callable[..., Awaitable[Services]]
+
+# A busy machine is slow, not wrong: no test of properties has a deadline.
+settings.register_profile("lab", deadline=None)
+settings.load_profile("lab")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
