@@ -6,7 +6,7 @@ from labkit.check.deployment.subject import Deployment
 from labkit.check.finding import Finding, failed, verdict
 
 STARTED = f"process_start_time_seconds{{{API}}}"
-NEXT = "the edge's retries and health checks: traefik/dynamic.yml; its access log shows RetryAttempts"
+NEXT = "the edge's retries and health checks: traefik/dynamic.yml; lab search status:502"
 
 
 def check_a_killed_replica_loses_no_request(deployment: Deployment) -> Finding:
