@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from labkit.engines.compose_addresses import addresses
-from labkit.engines.compose_project import Container, Project, has_image, image_of
+from labkit.engines.compose_project import NEXT, Container, Project
 from labkit.engines.compose_stack import look, start, stop
-from labkit.engines.docker import docker
-from labkit.engines.edge_view import CANARY, STABLE, EdgeView, check_weight, scraped_hosts
-from labkit.engines.engine import Replica
+from labkit.engines.docker import check_image, docker
+from labkit.engines.edge_view import CANARY, STABLE, EdgeView, scraped_hosts
+from labkit.engines.engine import Replica, check_count, check_weight
+from labkit.engines.waiting import wait_until
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.obtain.program import Say
@@ -17,7 +18,6 @@ from labkit.urls import Urls, publish
 
 __all__ = ["ComposeEngine", "look", "open_engine", "start", "stop"]
 
-MOST = 8
 GRACE = 20
 """Seconds for a replica that is stopped: it drains, and answers what it has in hand."""
 READY_WITHIN = 300.0
@@ -51,8 +51,7 @@ class ComposeEngine:
         docker("kill", "--signal", "KILL", replica)
 
     def scale(self, count: int) -> None:
-        if not 1 <= count <= MOST:
-            raise CannotRun(f"1 to {MOST} replicas, not {count}; next: lab scale api 3")
+        check_count(count)
         self._project.set(LAB_API_REPLICAS=str(count))
         self._up("--no-recreate", "--scale", f"api={count}", "api")
         self._settle(count)
@@ -62,8 +61,7 @@ class ComposeEngine:
 
         Compose itself stops a container before it starts the next; hence this.
         """
-        if not has_image(release):
-            raise CannotRun(f"there is no image {image_of(release)}; next: make image RELEASE={release}")
+        check_image(release)
         before = [one for one in self._project.containers("api") if one.release != release]
         count = len(self._project.containers("api"))
         if not before:
@@ -130,7 +128,7 @@ class ComposeEngine:
         self.urls()
 
     def _wait(self, wanted: Callable[[], bool], what: Callable[[], str]) -> None:
-        self._project.until(lambda: True if wanted() else None, what, READY_WITHIN)
+        wait_until(wanted, what, self._project.say, READY_WITHIN, NEXT)
 
     def _unsettled(self) -> str:
         found = (*self._project.containers("api"), *self._project.containers("api-canary"))

@@ -1,25 +1,19 @@
 """The containers of one Compose project, and the `docker compose` that changes them."""
 
 import shutil
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from labkit.engines.docker import call, docker, inspect
+from labkit.engines.docker import call, docker, inspect, own_environment
 from labkit.engines.env_file import file_of, read_variables, set_variables
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.obtain.program import Say
-from labkit.stack.spawn import KEPT
 
-IMAGE = "observability-lab"
+NEXT = "docker ps -a, docker logs NAME"
 # Of the Compose file; core is what has none.
 PROFILES = ("stream", "cluster", "kafka-legacy", "logs", "graylog", "load", "canary", "ui")
-POLL = 0.3
-SAY_EVERY = 10.0
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -77,11 +71,8 @@ class Project:
         return int(self.variables[variable])
 
     def compose(self, *arguments: str, within: float = 300.0, profiles: tuple[str, ...] | None = None) -> str:
-        """Run Compose on the project's file with the variables of the env file alone.
-
-        What this shell has exported for other commands of the lab must not change containers.
-        """
-        kept = {n: v for n, v in self._environ.items() if n in KEPT or n.startswith(("DOCKER_", "SSH_", "XDG_"))}
+        """Run Compose on the project's file with the variables of the env file alone."""
+        kept = own_environment(self._environ)
         kept["COMPOSE_PROJECT_NAME"] = self.name
         kept["COMPOSE_PROFILES"] = ",".join(self.profiles if profiles is None else profiles)
         command = (*self._command(), "--env-file", str(file_of(self.home)), *arguments)
@@ -99,22 +90,6 @@ class Project:
             return self.containers(service)
         return tuple(sorted(known, key=lambda one: (one.service, one.number)))
 
-    def until(self, wanted: Callable[[], T | None], what: Callable[[], str], within: float) -> T:
-        """Return the first thing that `wanted` returns. Raises CannotRun with `what` is in the way after `within` s."""
-        begun = time.monotonic()
-        said = begun
-        while True:
-            found = wanted()
-            if found is not None:
-                return found
-            now = time.monotonic()
-            if now - begun > within:
-                raise CannotRun(f"not so within {within:.0f} s: {what()}; next: docker ps -a, docker logs NAME")
-            if now - said > SAY_EVERY:
-                self.say(f"waiting: {what()}")
-                said = now
-            time.sleep(POLL)
-
     def _command(self) -> tuple[str, ...]:
         """Return `docker compose`, or the docker-compose that LAB_COMPOSE names, or the only one there is."""
         if own := self._environ.get("LAB_COMPOSE"):
@@ -122,14 +97,6 @@ class Project:
         if shutil.which("docker-compose") is None or _has_plugin():
             return ("docker", "compose")
         return ("docker-compose",)
-
-
-def image_of(release: str) -> str:
-    return f"{IMAGE}:{release}"
-
-
-def has_image(release: str) -> bool:
-    return bool(docker("images", "-q", image_of(release)).strip())
 
 
 def _has_plugin() -> bool:

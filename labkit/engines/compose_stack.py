@@ -4,11 +4,12 @@ import os
 from collections.abc import Mapping, Sequence
 
 from labkit.engines.compose_addresses import addresses
-from labkit.engines.compose_project import PROFILES, Project, has_image, image_of
-from labkit.engines.docker import docker, records
+from labkit.engines.compose_project import NEXT, PROFILES, Project
+from labkit.engines.docker import docker, has_image, image_of, usage
 from labkit.engines.edge_view import STABLE, EdgeView
 from labkit.engines.env_file import file_of
 from labkit.engines.preparation import prepare
+from labkit.engines.waiting import wait_until
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.control import alone
@@ -22,7 +23,6 @@ DEFAULT = ("stream", "logs")
 QUEUES = ("stream", "cluster", "kafka-legacy")
 BUILD_WITHIN = 1200.0
 UP_WITHIN = 300.0
-UNITS = {"B": 1, "kB": 1e3, "KiB": 1024, "MB": 1e6, "MiB": 1024**2, "GB": 1e9, "GiB": 1024**3}
 
 
 def start(home: Home, environ: Mapping[str, str], say: Say, asked: Sequence[str] = ()) -> bool:
@@ -90,7 +90,7 @@ def wait_ready(project: Project) -> None:
         unready = [f"{one.name} is {one.condition}" for one in found if not one.ready]
         return unready or ([] if edge.servers(STABLE) == replicas else ["the edge does not know all replicas"])
 
-    project.until(lambda: None if waiting() else True, lambda: ", ".join(waiting()) or "nothing", UP_WITHIN)
+    wait_until(lambda: not waiting(), lambda: ", ".join(waiting()) or "nothing", project.say, UP_WITHIN, NEXT)
 
 
 def stop(home: Home, say: Say) -> bool:
@@ -108,7 +108,7 @@ def stop(home: Home, say: Say) -> bool:
 
 
 def look(home: Home) -> Status:
-    """Look at the containers; memory is what Docker counts, the page cache left out."""
+    """Look at the containers."""
     try:
         project = Project(home, os.environ, Progress())
     except CannotRun:
@@ -116,16 +116,16 @@ def look(home: Home) -> Status:
     found = project.containers()
     if not found:
         return Status(False, "down", None, None, ())
-    stats = {one["Name"]: one for one in records("stats", "--no-stream", *(one.ident for one in found))}
+    used = usage([one.ident for one in found])
     rows = tuple(
         Row(
             name=f"{one.service}-{one.number}",
             state=one.condition,
             pid=None,
             port=one.port,
-            rss=size_of(stats.get(one.name, {}).get("MemUsage", "").partition(" /")[0]),
+            rss=used.get(one.name, (None, None))[0],
             pss=None,
-            cpu_percent=percent_of(stats.get(one.name, {}).get("CPUPerc", "")),
+            cpu_percent=used.get(one.name, (None, None))[1],
             restarts=one.restarts,
             last_exit=None if one.state == "running" else f"exit code {one.exit_code}",
         )
@@ -133,21 +133,3 @@ def look(home: Home) -> Status:
     )
     ready = all(one.ready for one in found)
     return Status(ready, "up" if ready else "starting", None, "traefik", rows, (CORE, *project.profiles))
-
-
-def size_of(text: str) -> int | None:
-    """Return bytes of what Docker writes as 12.5MiB, None for anything else."""
-    number = text.rstrip("kKMGiB")
-    unit = UNITS.get(text[len(number) :])
-    try:
-        return round(float(number) * unit) if unit else None
-    except ValueError:
-        return None
-
-
-def percent_of(text: str) -> float | None:
-    """Return the number of what Docker writes as 2.5%, None for anything else."""
-    try:
-        return float(text.rstrip("%"))
-    except ValueError:
-        return None

@@ -8,7 +8,7 @@ from labkit.engines.engine import ENGINES
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.obtain.program import Say
-from labkit.stack.status import Status, look
+from labkit.stack.status import Status
 from labkit.urls import published, running
 
 Start = Callable[[Home, Mapping[str, str], Say, Sequence[str]], bool]
@@ -24,31 +24,19 @@ def starter(engine: str | None, home: Home) -> Start:
     there = running(home)
     if there is not None and there.engine != (engine or "process"):
         raise CannotRun(f"a stack of the engine {there.engine} is up here; next: lab down")
-    if engine in (None, "process"):
-        from labkit.stack.control import start
-
-        return start
-    found: Start = _part(engine or "", "start")
+    found: Start = _part(engine or "process", "start")
     return found
 
 
 def stopper(engine: str | None, home: Home) -> Stop:
     """Return what ends the deployment; False when there is none."""
-    name = engine or _present(home)
-    if name == "process":
-        from labkit.stack.control import stop
-
-        return stop
-    found: Stop = _part(name, "stop")
+    found: Stop = _part(engine or _present(home), "stop")
     return found
 
 
 def looker(engine: str | None, home: Home) -> Look:
     """Return what looks at the deployment."""
-    name = engine or _present(home)
-    if name == "process":
-        return look
-    found: Look = _part(name, "look")
+    found: Look = _part(engine or _present(home), "look")
     return found
 
 

@@ -2,14 +2,17 @@
 
 import json
 import shutil
-import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from labkit.engines.calls import called
 from labkit.errors import CannotRun
+from labkit.stack.spawn import KEPT
 
 NEXT = "next: start Docker, or `lab up` without it"
+IMAGE = "observability-lab"
+UNITS = {"B": 1, "kB": 1e3, "KiB": 1024, "MB": 1e6, "MiB": 1024**2, "GB": 1e9, "GiB": 1024**3}
 
 
 def docker(
@@ -30,26 +33,11 @@ def call(
     environ: Mapping[str, str] | None = None,
 ) -> str:
     """Run a program as `docker` does."""
-    shown = f"{program} {' '.join(arguments)}"
     if shutil.which(program) is None:
         raise CannotRun(f"no `{program}` on PATH; {NEXT}")
-    try:
-        done = subprocess.run(
-            [program, *arguments],
-            cwd=cwd,
-            env=None if environ is None else dict(environ),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=within,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise CannotRun(f"`{shown}` did not end within {within:.0f} s; next: docker ps -a") from None
-    if done.returncode != 0:
-        lines = (done.stderr or done.stdout).strip().splitlines()
-        raise CannotRun(f"`{shown}` failed ({done.returncode}): {lines[-1] if lines else 'it wrote nothing'}")
-    return done.stdout
+    shown = f"{program} {' '.join(arguments)}"
+    late = "; next: docker ps -a"
+    return called([program, *arguments], shown, within=within, environ=environ, cwd=cwd, late=late)
 
 
 def records(*arguments: str, within: float = 60.0) -> Iterator[dict[str, Any]]:
@@ -69,3 +57,50 @@ def inspect(kind: str, *names: str) -> list[dict[str, Any]]:
 def check_engine() -> str:
     """Return the version of the engine that answers. Raises CannotRun when none does."""
     return docker("version", "--format", "{{.Server.Version}}", within=20.0).strip()
+
+
+def own_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what Docker's commands need of a shell: what it has exported for the lab must not reach containers."""
+    return {n: v for n, v in environ.items() if n in KEPT or n.startswith(("DOCKER_", "SSH_", "XDG_"))}
+
+
+def image_of(release: str) -> str:
+    return f"{IMAGE}:{release}"
+
+
+def has_image(release: str) -> bool:
+    return bool(docker("images", "-q", image_of(release)).strip())
+
+
+def check_image(release: str) -> None:
+    """Raises CannotRun when the engine has no image of that release."""
+    if not has_image(release):
+        raise CannotRun(f"there is no image {image_of(release)}; next: make image RELEASE={release}")
+
+
+def usage(containers: Sequence[str]) -> dict[str, tuple[int | None, float | None]]:
+    """Return bytes of memory, the page cache left out, and percent of a core of each running container, by its name."""
+    if not containers:
+        return {}
+    return {
+        one["Name"]: (size_of(one["MemUsage"].partition(" /")[0]), percent_of(one["CPUPerc"]))
+        for one in records("stats", "--no-stream", *containers)
+    }
+
+
+def size_of(text: str) -> int | None:
+    """Return bytes of what Docker writes as 12.5MiB, None for anything else."""
+    number = text.rstrip("kKMGiB")
+    unit = UNITS.get(text[len(number) :])
+    try:
+        return round(float(number) * unit) if unit else None
+    except ValueError:
+        return None
+
+
+def percent_of(text: str) -> float | None:
+    """Return the number of what Docker writes as 2.5%, None for anything else."""
+    try:
+        return float(text.rstrip("%"))
+    except ValueError:
+        return None

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 
 import httpx
 
-from labkit.errors import CannotRun
-
 STABLE, CANARY = "stable", "canary"
 DEADLINE = 3.0
 FRESH = 10  # seconds: several scrapes of the service
@@ -49,9 +47,3 @@ def scraped_hosts(prometheus: str, job: str) -> frozenset[str] | None:
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
     return frozenset(one["metric"]["instance"].rpartition(":")[0] for one in series)
-
-
-def check_weight(weight: int) -> None:
-    """Raises CannotRun for what is no percentage."""
-    if not 0 <= weight <= 100:
-        raise CannotRun(f"a canary gets 0 to 100 percent of the requests, not {weight}; next: lab release canary 10")

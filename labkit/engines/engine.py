@@ -7,6 +7,7 @@ from typing import Protocol
 
 from labkit.errors import CannotRun
 from labkit.home import Home
+from labkit.stack.catalogue import MOST
 from labkit.stack.obtain.program import Say
 from labkit.urls import Urls
 
@@ -62,3 +63,15 @@ def engine_of(name: str, home: Home, environ: Mapping[str, str], say: Say) -> En
         raise CannotRun(f"no engine {name!r}; there are: {', '.join(ENGINES)}; next: lab up --engine compose")
     engine: Engine = import_module(ENGINES[name]).open_engine(home, environ, say)
     return engine
+
+
+def check_count(count: int) -> None:
+    """Raises CannotRun for a number of replicas that no engine runs."""
+    if not 1 <= count <= MOST:
+        raise CannotRun(f"1 to {MOST} replicas, not {count}; next: lab scale api 3")
+
+
+def check_weight(weight: int) -> None:
+    """Raises CannotRun for what is no percentage."""
+    if not 0 <= weight <= 100:
+        raise CannotRun(f"a canary gets 0 to 100 percent of the requests, not {weight}; next: lab release canary 10")

@@ -2,10 +2,10 @@
 
 import json
 import shutil
-import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from labkit.engines.calls import called
 from labkit.errors import CannotRun
 
 NEXT = "next: kubectl cluster-info; KUBECONFIG and LAB_CONTEXT choose a cluster"
@@ -25,24 +25,15 @@ class Kubectl:
         shown = f"kubectl {' '.join(arguments)}"
         if shutil.which("kubectl", path=self._environ.get("PATH")) is None:
             raise CannotRun("no `kubectl` on PATH; next: install it, or `lab up` without Kubernetes")
-        try:
-            done = subprocess.run(
-                ["kubectl", *self._before, *arguments],
-                env=self._environ,
-                input="" if given is None else given,
-                capture_output=True,
-                text=True,
-                timeout=within,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise CannotRun(f"`{shown}` did not end within {within:.0f} s; {NEXT}") from None
-        if done.returncode != 0:
-            lines = (done.stderr or done.stdout).strip().splitlines()
-            raise CannotRun(
-                f"`{shown}` failed ({done.returncode}): {lines[-1] if lines else 'it wrote nothing'}; {NEXT}"
-            )
-        return done.stdout
+        return called(
+            ["kubectl", *self._before, *arguments],
+            shown,
+            within=within,
+            environ=self._environ,
+            given=given or "",
+            late=f"; {NEXT}",
+            failed=f"; {NEXT}",
+        )
 
     def read(self, *arguments: str, within: float = 60.0) -> dict[str, Any]:
         """Return what `kubectl get ...` found."""

@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from labkit.engines.edge_view import check_weight, scraped_hosts
-from labkit.engines.engine import Replica
+from labkit.engines.edge_view import scraped_hosts
+from labkit.engines.engine import Replica, check_weight
 from labkit.engines.kubectl import Kubectl, kubectl_of
 from labkit.engines.kubernetes_stack import ROLLED_OUT_S, SETTLED_S, addresses, look, start, stop
 from labkit.errors import CannotRun

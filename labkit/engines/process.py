@@ -8,9 +8,13 @@ from labkit.home import Home
 from labkit.stack.amended import replicas_of
 from labkit.stack.catalogue import REPLICAS
 from labkit.stack.change import hold, present_plan, running_record
+from labkit.stack.control import start, stop
 from labkit.stack.obtain.program import Say
 from labkit.stack.replicas import roll_back_replicas, scale_replicas, update_replicas, weigh_canary
+from labkit.stack.status import look
 from labkit.urls import Urls, running
+
+__all__ = ["ProcessEngine", "look", "open_engine", "start", "stop"]
 
 
 class ProcessEngine:

@@ -3,11 +3,15 @@
 import json
 import os
 import time
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from labkit.engines.option import EngineName
+
+if TYPE_CHECKING:
+    from labkit.engines.engine import Engine
+    from labkit.stack.progress import Progress
 
 group = typer.Typer(
     no_args_is_help=True,
@@ -29,13 +33,8 @@ def update(
 
     No request is lost; `lab release rollback` goes back.
     """
-    from labkit.engines.present import present_engine
-    from labkit.home import find_home
-    from labkit.stack.progress import Progress
-
-    home, say = find_home(), Progress()
     begun = time.time()
-    deployment = present_engine(engine, home, os.environ, say)
+    deployment, say = _opened(engine)
     deployment.update(release)
     _mark(f"release {release}", begun)
     print(f"{len(deployment.replicas())} replicas are of release {release} ({say.seconds:.1f} s)")
@@ -45,13 +44,8 @@ def update(
 @group.command()
 def rollback(engine: EngineName = None) -> None:
     """Go back to the release before the last update.  Example: lab release rollback"""
-    from labkit.engines.present import present_engine
-    from labkit.home import find_home
-    from labkit.stack.progress import Progress
-
-    home, say = find_home(), Progress()
     begun = time.time()
-    deployment = present_engine(engine, home, os.environ, say)
+    deployment, say = _opened(engine)
     deployment.rollback()
     releases = ", ".join(sorted({replica.release for replica in deployment.replicas()}))
     _mark(f"back to release {releases}", begun)
@@ -68,13 +62,9 @@ def canary(
 
     Clients see the version in X-Model-Version; Prometheus has predictions_total{model,version}.
     """
-    from labkit.engines.present import present_engine
-    from labkit.home import find_home
-    from labkit.stack.progress import Progress
-
-    home, say = find_home(), Progress()
     begun = time.time()
-    present_engine(engine, home, os.environ, say).canary(weight)
+    deployment, say = _opened(engine)
+    deployment.canary(weight)
     _mark(f"canary: {weight} %", begun)
     print(f"the canary gets {weight} % of the requests ({say.seconds:.1f} s)" if weight else "the canary is gone")
     print("next: lab release canary 0" if weight else "next: lab release show")
@@ -88,17 +78,23 @@ def show(
     """Show each replica with its release.  Example: lab release show --json"""
     from dataclasses import asdict
 
-    from labkit.engines.present import present_engine
-    from labkit.home import find_home
-    from labkit.stack.progress import Progress
-
-    deployment = present_engine(engine, find_home(), os.environ, Progress())
+    deployment, _ = _opened(engine)
     replicas = deployment.replicas()
     if as_json:
         print(json.dumps({"engine": deployment.name, "replicas": [asdict(replica) for replica in replicas]}, indent=2))
         return
     for replica in replicas:
         print(f"{replica.name:<12} {replica.release:<16} {'ready' if replica.ready else 'not ready'}")
+
+
+def _opened(name: str | None) -> "tuple[Engine, Progress]":
+    """Return the engine that is meant, and what it says its progress with."""
+    from labkit.engines.present import present_engine
+    from labkit.home import find_home
+    from labkit.stack.progress import Progress
+
+    say = Progress()
+    return present_engine(name, find_home(), os.environ, say), say
 
 
 def _mark(text: str, begun: float) -> None:

@@ -4,12 +4,13 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from labkit.engines.docker import docker, inspect, records
-from labkit.engines.edge_view import CANARY, STABLE, check_weight, scraped_hosts
-from labkit.engines.engine import Replica
+from labkit.engines.docker import docker, image_of, inspect, records
+from labkit.engines.edge_view import CANARY, STABLE, scraped_hosts
+from labkit.engines.engine import Replica, check_count, check_weight
 from labkit.engines.env_file import file_of, read_variables, set_variables
-from labkit.engines.swarm_stack import IMAGE, MOVING, Deployed, addresses, deployed, edge_of, start, stop, wait_until
+from labkit.engines.swarm_stack import MOVING, Deployed, addresses, deployed, edge_of, start, stop
 from labkit.engines.swarm_status import look
+from labkit.engines.waiting import wait_until
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.obtain.program import Say
@@ -18,7 +19,6 @@ from labkit.urls import Urls
 
 __all__ = ["SwarmEngine", "look", "open_engine", "start", "stop"]
 
-MOST = 8
 CHANGED_WITHIN, KNOWN_WITHIN = 600.0, 60.0
 EDGE_ASKS_WITHIN = 1.5
 """Traefik asks `discovery` twice a second, and takes over a change at most 0.2 s later."""
@@ -54,8 +54,7 @@ class SwarmEngine:
         docker("kill", "--signal", "KILL", replica)  # a task's container has its name
 
     def scale(self, count: int) -> None:
-        if not 1 <= count <= MOST:
-            raise CannotRun(f"1 to {MOST} replicas, not {count}; next: lab scale api 3")
+        check_count(count)
         set_variables(self._home, {"LAB_API_REPLICAS": str(count)})
         docker("service", "scale", "--detach=false", f"{self._api}={count}", within=CHANGED_WITHIN)
         self._settle()
@@ -166,7 +165,7 @@ def open_engine(home: Home, environ: Mapping[str, str], say: Say) -> SwarmEngine
 
 def _image(release: str) -> tuple[str, ...]:
     """Return the options of a release; without the label the next deployment takes the image for one of its own."""
-    return ("--image", f"{IMAGE}:{release}", "--label-add", f"com.docker.stack.image={IMAGE}:{release}")
+    return ("--image", image_of(release), "--label-add", f"com.docker.stack.image={image_of(release)}")
 
 
 def _release_of(spec: Mapping[str, Any] | None) -> str:

@@ -1,30 +1,26 @@
 """Deploying docker-stack.yml on Swarm, and removing it again."""
 
 import json
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from labkit.engines.docker import docker, inspect, records
+from labkit.engines.docker import check_image, docker, inspect, own_environment, records
 from labkit.engines.edge_view import STABLE, EdgeView
 from labkit.engines.env_file import PORTS, file_of, notifications_of, read_variables
 from labkit.engines.preparation import prepare
 from labkit.engines.stack_file import FILE, digests
 from labkit.engines.swarm_node import begin, end, manages, open_to_others
+from labkit.engines.waiting import wait_until
 from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.stack.control import alone
 from labkit.stack.obtain.program import Say
 from labkit.stack.ports import DEFAULT_BASE, HOST
 from labkit.stack.record import write_whole
-from labkit.stack.spawn import KEPT
 from labkit.urls import Urls, publish, withdraw
 
 RECORD = "swarm.json"
-IMAGE = "observability-lab"
 UP_WITHIN, DOWN_WITHIN = 600.0, 180.0
-SAY_EVERY = 10.0
-POLL = 0.5
 MOVING = {"updating", "rollback_started"}
 # The stack file has no profiles: these are always there, others never.
 PROFILES = ("core", "stream", "logs")
@@ -74,9 +70,7 @@ def start(home: Home, environ: Mapping[str, str], say: Say, profiles: Sequence[s
     if strange := set(profiles) - set(PROFILES):
         raise CannotRun(f"{FILE} has no profile {', '.join(sorted(strange))}; next: lab up --engine compose")
     variables = dict(prepare(home, environ).variables)
-    image = f"{IMAGE}:{variables['LAB_RELEASE']}"
-    if not docker("images", "-q", image).strip():
-        raise CannotRun(f"there is no image {image}; next: make image RELEASE={variables['LAB_RELEASE']}")
+    check_image(variables["LAB_RELEASE"])
     with alone(home):
         before = deployed(home)
         stack = before or _begun(home, environ, variables, say)
@@ -124,19 +118,6 @@ def edge_of(variables: Mapping[str, str]) -> EdgeView:
     return EdgeView(f"http://{HOST}:{variables['LAB_EDGE_METRICS_PORT']}/metrics")
 
 
-def wait_until(so: Callable[[], bool], what: Callable[[], str], say: Say, within: float) -> None:
-    """Wait until something is so, saying now and then `what` is in the way. Raises CannotRun after `within` s."""
-    begun = said = time.monotonic()
-    while not so():
-        now = time.monotonic()
-        if now - begun > within:
-            raise CannotRun(f"not so within {within:.0f} s: {what()}")
-        if now - said > SAY_EVERY:
-            say(f"waiting: {what()}")
-            said = now
-        time.sleep(POLL)
-
-
 def _begun(home: Home, environ: Mapping[str, str], variables: Mapping[str, str], say: Say) -> Deployed:
     """Make the swarm where there is none; the stack is noted first, so that `stop` removes what an interrupt leaves."""
     base = int(variables["LAB_EDGE_PORT"]) - PORTS["LAB_EDGE_PORT"]
@@ -150,8 +131,7 @@ def _begun(home: Home, environ: Mapping[str, str], variables: Mapping[str, str],
 
 def _deploy(home: Home, stack: Deployed, variables: Mapping[str, str], environ: Mapping[str, str]) -> None:
     """Like `set -a; . ./.env`, with digests of the files; nothing else of this shell can change the stack."""
-    kept = {n: v for n, v in environ.items() if n in KEPT or n.startswith(("DOCKER_", "SSH_", "XDG_"))}
-    given = {**kept, **variables, **digests(home.root, variables), "LAB_STACK": stack.name}
+    given = {**own_environment(environ), **variables, **digests(home.root, variables), "LAB_STACK": stack.name}
     arguments = ("--resolve-image", "never", "--compose-file", FILE, stack.name)
     docker("stack", "deploy", *arguments, within=UP_WITHIN, cwd=home.root, environ=given)
 

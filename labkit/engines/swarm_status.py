@@ -2,8 +2,7 @@
 
 from collections import Counter
 
-from labkit.engines.compose_stack import percent_of, size_of
-from labkit.engines.docker import docker, records
+from labkit.engines.docker import docker, records, usage
 from labkit.engines.swarm_stack import PROFILES, deployed
 from labkit.home import Home
 from labkit.stack.status import Row, Status
@@ -18,20 +17,20 @@ def look(home: Home) -> Status:
     ended = Counter(task["Name"] for task in tasks if task["DesiredState"] != "Running")
     errors = {task["Name"]: task["Error"] for task in reversed(tasks) if task["Error"]}
     present = docker("ps", "-q", "--filter", stack.label).split()
-    stats = {one["Name"]: one for one in records("stats", "--no-stream", *present)} if present else {}
+    used = usage(present)
     rows = []
     for task in sorted((one for one in tasks if one["DesiredState"] == "Running"), key=lambda one: str(one["Name"])):
         name, state = str(task["Name"]), str(task["CurrentState"]).split(" ")[0].lower()
-        used = stats.get(f"{name}.{task['ID']}", {})
+        memory, cpu = used.get(f"{name}.{task['ID']}", (None, None))
         rows.append(
             Row(
                 name=name.removeprefix(f"{stack.name}_"),
                 state="ready" if state == "running" else state,
                 pid=None,
                 port=None,
-                rss=size_of(used.get("MemUsage", "").partition(" /")[0]),
+                rss=memory,
                 pss=None,
-                cpu_percent=percent_of(used.get("CPUPerc", "")),
+                cpu_percent=cpu,
                 restarts=ended[name],
                 last_exit=errors.get(name),
             )

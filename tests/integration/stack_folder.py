@@ -1,5 +1,6 @@
 """A stack of its own for a test: a state folder, free ports, the real `lab` command."""
 
+import json
 import os
 import random
 import subprocess
@@ -94,3 +95,15 @@ def row(facts: dict[str, Any], name: str) -> dict[str, Any]:
     """Return one component of `lab status --json`."""
     found: dict[str, Any] = next(part for part in facts["components"] if part["name"] == name)
     return found
+
+
+def says(stack: StackFolder, *arguments: str) -> str:
+    """Run a command that has to work, and return what it printed."""
+    done = stack.lab(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def facts(stack: StackFolder, *arguments: str) -> Any:
+    """Return what a command says to a machine."""
+    return json.loads(stack.lab(*arguments, "--json").stdout)

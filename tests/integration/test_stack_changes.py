@@ -11,7 +11,7 @@ import pytest
 
 from labkit.marks import marks
 from tests.eventually import eventually
-from tests.integration.stack_folder import StackFolder, row, running
+from tests.integration.stack_folder import StackFolder, facts, row, running, says
 
 
 @pytest.fixture
@@ -19,16 +19,6 @@ def stack(tmp_path: Path) -> Iterator[StackFolder]:
     stack = StackFolder(tmp_path)
     yield stack
     stack.lab("down")
-
-
-def says(stack: StackFolder, *arguments: str) -> str:
-    done = stack.lab(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def facts(stack: StackFolder, *arguments: str) -> Any:
-    return json.loads(stack.lab(*arguments, "--json").stdout)
 
 
 def scraped(urls: dict[str, Any]) -> dict[str, str]:

@@ -19,7 +19,7 @@ from labkit.marks import marks
 from labkit.stack.edge import FOLDER
 from labkit.stack.record import write_whole
 from tests.eventually import eventually
-from tests.integration.stack_folder import StackFolder, row
+from tests.integration.stack_folder import StackFolder, facts, row, says
 
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]  # each replica starts in seconds, or in a minute
 
@@ -40,16 +40,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StackFolder]:
         yield found
     finally:
         found.lab("down")
-
-
-def says(stack: StackFolder, *arguments: str) -> str:
-    done = stack.lab(*arguments)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def facts(stack: StackFolder, *arguments: str) -> Any:
-    return json.loads(stack.lab(*arguments, "--json").stdout)
 
 
 def releases(stack: StackFolder) -> dict[str, str]:

@@ -9,9 +9,11 @@ import pytest
 
 from labkit.engines import compose_stack
 from labkit.engines.compose_project import Project
-from labkit.engines.compose_stack import chosen, reached, size_of
+from labkit.engines.compose_stack import chosen, reached
 from labkit.engines.deployment import looker, starter, stopper
-from labkit.engines.edge_view import EdgeView, check_weight
+from labkit.engines.docker import size_of
+from labkit.engines.edge_view import EdgeView
+from labkit.engines.engine import check_weight
 from labkit.engines.preparation import prepare
 from labkit.errors import CannotRun
 from labkit.home import Home
