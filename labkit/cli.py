@@ -9,6 +9,8 @@ import typer
 from labkit import demo
 from labkit.alerts import commands as alert_commands
 from labkit.check import commands as check_commands
+from labkit.course import commands as course_commands
+from labkit.course import export_commands, process_commands
 from labkit.dashboards import commands as dashboard_commands
 from labkit.engines import commands as engine_commands
 from labkit.engines import release_commands
@@ -18,6 +20,7 @@ from labkit.keys import commands as key_commands
 from labkit.loadgen import commands as load_commands
 from labkit.logs import commands as log_commands
 from labkit.models import commands as model_commands
+from labkit.notebooks import commands as notebook_commands
 from labkit.prove import commands as prove_commands
 from labkit.report import commands as report_commands
 from labkit.stack import change_commands
@@ -47,6 +50,10 @@ for subject in (
     model_commands,
     prove_commands,
     check_commands,
+    course_commands,
+    process_commands,
+    export_commands,
+    notebook_commands,
 ):
     subject.register(app)
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv and installs one of the lock files into it: install.sh PYTHON lab|dev
+# Makes .venv and installs one of the lock files into it: install.sh PYTHON lab|notebooks|dev
 set -eu
 cd "$(dirname "$0")/.."
 python=$1

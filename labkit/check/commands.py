@@ -2,9 +2,12 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
+
+from labkit.course.check_command import check_lab
 
 if TYPE_CHECKING:
     from labkit.check.deployment.subject import Deployment
@@ -12,13 +15,26 @@ if TYPE_CHECKING:
 
 Json = Annotated[bool, typer.Option("--json", help="Print facts for a machine.")]
 
-check = typer.Typer(no_args_is_help=True, help="Hold what runs against its promises.  Example: lab check deployment")
+
+class Checks(TyperGroup):
+    """Its commands, and every number of a lab: `lab check 05` is `lab check lab 05`."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        return super().resolve_command(ctx, ["lab", *args] if args and args[0][:1].isdigit() else args)
+
+
+check = typer.Typer(
+    cls=Checks,
+    no_args_is_help=True,
+    help="Hold what runs, or your work on a lab, against its promises.  Examples: lab check deployment, lab check 05",
+)
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this subject to the `lab` command."""
     for command in (deployment, table):
         check.command()(command)
+    check.command("lab")(check_lab)
     app.add_typer(check, name="check")
 
 

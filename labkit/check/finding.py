@@ -19,6 +19,8 @@ class Finding:
     seen: str
     figures: Mapping[str, Any] = field(default_factory=dict)
     next: str = ""
+    expected: str = ""
+    """What a right system would have shown, in figures: the other half of `seen`."""
     name: str = ""
     seconds: float = 0.0
     at: float = 0.0
@@ -46,3 +48,8 @@ def failed(seen: str, next_step: str, **figures: Any) -> Finding:
 def verdict(good: bool, seen: str, next_step: str, **figures: Any) -> Finding:
     """Return what passes when `good`, else fails with the next step."""
     return passed(seen, **figures) if good else failed(seen, next_step, **figures)
+
+
+def judged(good: bool, *, expected: str, seen: str, next_step: str) -> Finding:
+    """Return what passes when `good`, else fails with all that a student needs: expected, seen, next step."""
+    return Finding("passed", seen) if good else Finding("failed", seen, {}, next_step, expected)

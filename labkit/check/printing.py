@@ -16,8 +16,9 @@ def print_finding(finding: Finding, console: Console, width: int) -> None:
     """Print one finding; `width` is that of the longest name."""
     line = f"{WORDS[finding.verdict]}  {finding.name:<{width}}  {escape(finding.seen)}  [dim]{finding.seconds:.1f} s[/]"
     console.print(line, highlight=False, soft_wrap=True)
-    if finding.next:
-        console.print(f"{'':<{width + 11}}next: {escape(finding.next)}", highlight=False, soft_wrap=True)
+    for word, text in (("expected", finding.expected), ("next", finding.next)):
+        if text:
+            console.print(f"{'':<{width + 11}}{word}: {escape(text)}", highlight=False, soft_wrap=True)
 
 
 def print_sum(findings: Sequence[Finding], console: Console) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ def dashboards(
     port: Annotated[
         int | None, typer.Option(metavar="N", min=0, max=65535, help="Default: LAB_PORT_BASE + 91; 0: any.")
     ] = None,
+    folder: Annotated[Path | None, typer.Option(help="Dashboards. Default: grafana/dashboards.")] = None,
     open_: Annotated[bool, typer.Option("--open/--no-open", help="Open the first one in a browser.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print facts for a machine.")] = False,
 ) -> None:
@@ -28,7 +30,7 @@ def dashboards(
     from labkit.dashboards.serving import default_port, place, serve
     from labkit.home import find_home
 
-    found = place(find_home())
+    found = place(find_home(), folder=folder)
     uids = Shelf(found.folder).uids()
 
     def ready(at: int) -> None:

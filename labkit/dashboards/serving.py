@@ -5,6 +5,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from pathlib import Path
 
 from labkit.dashboards.files import Shelf
 from labkit.dashboards.web import Place, application
@@ -18,11 +19,13 @@ OFFSET = 91
 SCRAPE_S = 5.0  # what monitoring/prometheus/prometheus.yml says, when Grafana's provisioning says nothing
 
 
-def place(home: Home, environ: Mapping[str, str] = os.environ) -> Place:
-    """Find the dashboards and where their data are. Raises CannotRun."""
-    folder = home.root / "grafana" / "dashboards"
+def place(home: Home, environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Place:
+    """Find the dashboards, those of the lab unless a folder is given, and where their data are. Raises CannotRun."""
+    generated = home.root / "grafana" / "dashboards"
+    folder = folder or generated
     if not Shelf(folder).uids():
-        raise CannotRun(f"no dashboard in {folder}; next: python -m grafana.generator")
+        next_step = "python -m grafana.generator" if folder == generated else "a folder of files UID.json"
+        raise CannotRun(f"no dashboard in {folder}; next: {next_step}")
     urls = _urls(home, environ)
     if not urls.prometheus:
         raise CannotRun(

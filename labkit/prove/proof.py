@@ -117,17 +117,35 @@ def prove(
     say: Say = lambda _: None,
 ) -> Result:
     """Judge all panels and alerts by what the run did to them. Raises CannotRun."""
-    start, end = span(phases)
-    step = min(STEP, (phases.high.end - phases.high.start) / LEAST_VALUES)
-    words = time_words(Window(start, end), step, scrape)
+    step = _step(phases)
     with Prometheus(prometheus) as source:
-        subjects, unused = sorted_out([*panels(dashboards, words), *alerts(source.rules())], exceptions)
+        asked = [*panels(dashboards, _words(phases, step, scrape)), *alerts(source.rules())]
+        subjects, unused = sorted_out(asked, exceptions)
         court = _Court(source, logs, phases, step)
         judged = []
         for number, subject in enumerate(subjects, 1):
             say(f"{number} of {len(subjects)}: {subject.of} {subject.title}")
             judged.append(court.judge(subject))
     return Result(run, prometheus, phases, tuple(judged), tuple(unused), tuple(notes))
+
+
+def prove_panels(phases: Phases, dashboards: Path, prometheus: str, scrape: float) -> tuple[Judged, ...]:
+    """Judge the panels of a folder alone, by a load of anybody's that went from low to high and back.
+
+    Each must follow the load. Raises CannotRun.
+    """
+    step = _step(phases)
+    with Prometheus(prometheus) as source:
+        court = _Court(source, None, phases, step)
+        return tuple(court.judge(subject) for subject in panels(dashboards, _words(phases, step, scrape)))
+
+
+def _step(phases: Phases) -> float:
+    return min(STEP, (phases.high.end - phases.high.start) / LEAST_VALUES)
+
+
+def _words(phases: Phases, step: float, scrape: float) -> dict[str, str]:
+    return time_words(Window(*span(phases)), step, scrape)
 
 
 class _Court:

@@ -1,4 +1,4 @@
-"""The commands that change a running stack: kill, start, scale."""
+"""The commands that change a running stack: kill, freeze, scale; `lab start NAME` stands beside `lab start 05`."""
 
 import os
 import time
@@ -13,7 +13,7 @@ Component = Annotated[str, typer.Argument(metavar="NAME", help="A component as `
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this subject to the `lab` command."""
-    for command in (kill, start, scale):
+    for command in (kill, freeze, scale):
         app.command()(command)
 
 
@@ -22,9 +22,20 @@ def kill(name: Component) -> None:
     kill_component(name, f"lab start {name}")
 
 
-def start(name: Component) -> None:
-    """Start a component that was killed with `lab kill`, wait until it is ready.  Example: lab start api-1"""
-    start_component(name)
+def freeze(
+    name: Component,
+    seconds: Annotated[float, typer.Option(help="How long it stands still.")] = 3.0,
+    after: Annotated[float, typer.Option(help="Seconds to wait first, for a freeze in the middle of a run.")] = 0.0,
+) -> None:
+    """Let a component stand still, then go on; it loses nothing.  Example: lab freeze api-1 --seconds 3
+
+    Returns once it goes on (SIGSTOP, then SIGCONT).
+    """
+    from labkit.home import find_home
+    from labkit.stack.freezing import freeze as stand_still
+
+    mark = stand_still(find_home(), name, seconds, after)
+    print(f"{name} stood still for {seconds:g} s, from {time.strftime('%H:%M:%S', time.localtime(mark.time))} on")
 
 
 def scale(

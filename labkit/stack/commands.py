@@ -55,11 +55,13 @@ def up(profile: Profiles = None, engine: EngineName = None, as_json: Json = Fals
 
 def down(engine: EngineName = None) -> None:
     """Stop the stack, in reverse order of its start. What it has stored stays.  Example: lab down"""
+    from labkit.course.processes import stop_processes
     from labkit.engines.deployment import stopper
     from labkit.home import find_home
     from labkit.stack.progress import Progress
 
     home, say = find_home(), Progress()
+    stop_processes(home, say)
     if stopper(engine, home)(home, say):
         print(f"the stack is down ({say.seconds:.1f} s)")
     else:

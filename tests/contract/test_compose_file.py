@@ -135,7 +135,9 @@ def test_containers_are_scraped_as_processes_are() -> None:
         keys = ("job_name", "scrape_interval", "scrape_timeout")
         return [tuple(job.get(key, "") for key in keys) for job in of["scrape_configs"]]
 
-    assert intervals(containers) == intervals(processes)
+    own = [job for job in intervals(processes) if job[0] == "work"]
+    assert len(own) == 1, "what a student runs on this machine, out of a container's reach"
+    assert intervals(containers) == [job for job in intervals(processes) if job not in own]
 
 
 def test_every_scraped_name_is_a_service_or_an_alias() -> None:

@@ -95,7 +95,7 @@ def test_prometheus_scrapes_the_same_jobs_as_often() -> None:
     )
     timing = ("job_name", "scrape_interval", "scrape_timeout")
     jobs = [[{key: job.get(key) for key in timing} for job in one["scrape_configs"]] for one in (ordinary, kubernetes)]
-    assert jobs[0] == jobs[1]
+    assert [job for job in jobs[0] if job["job_name"] != "work"] == jobs[1], "all but what a student runs beside it"
     assert ordinary["global"] == kubernetes["global"]
     assert ordinary["rule_files"] == kubernetes["rule_files"]
     for job in kubernetes["scrape_configs"]:

@@ -19,7 +19,7 @@ from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.prove.exceptions import read_exceptions
 from labkit.prove.phases import Phases, phases_of
-from labkit.prove.proof import Judged, Result, prove
+from labkit.prove.proof import Judged, Result, prove, prove_panels
 from labkit.stack.obtain import SOURCES
 from tests.eventually import eventually
 from tests.integration.load_runs import ROOT, plain_environment
@@ -226,6 +226,12 @@ def test_right_panels_alone_are_a_proof(run: dict[str, Any], prometheus: str, tm
     assert {one.title for one in found.judged if not one.proved} == wrong
     assert found.problems == []
     assert Result("", "", found.phases, tuple(one for one in found.judged if one.title not in wrong), ()).proved
+
+
+def test_the_panels_of_a_folder_are_judged_alone(run: dict[str, Any], prometheus: str, tmp_path: Path) -> None:
+    folder = board(tmp_path / "boards", {"Rate": PANELS["Rate"], "Flat": "steady", "Dead": "gone"})
+    found = prove_panels(phases_of(run, SETTLE), folder, prometheus, 0.2)
+    assert [(one.title, one.proved) for one in found] == [("Rate", True), ("Flat", False), ("Dead", False)]
 
 
 def test_too_many_exceptions_are_no_proof(run: dict[str, Any], prometheus: str, tmp_path: Path) -> None:

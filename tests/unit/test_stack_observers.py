@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.config import from_environment
 from labkit.stack import catalogue
@@ -69,6 +70,19 @@ def test_the_rules_are_copied_beside_the_configuration_that_names_them(tmp_path:
     for source in written:
         assert (tmp_path / "run" / "prometheus" / "rules" / source.name).read_text() == source.read_text()
     assert "rule_files: [rules/*.yml]\n" in (tmp_path / "run" / "prometheus" / "prometheus.yml").read_text()
+
+
+def test_a_students_targets_are_read_from_beside_those_of_the_stack_and_left_alone(tmp_path: Path) -> None:
+    stack = site(tmp_path)
+    stack.write_files()
+    jobs = yaml.safe_load((tmp_path / "run" / "prometheus" / "prometheus.yml").read_text())["scrape_configs"]
+    (work,) = (job for job in jobs if job["job_name"] == "work")
+    (pattern,) = work["file_sd_configs"][0]["files"]
+    own = tmp_path / "run" / "prometheus" / pattern.replace("*", "06")
+    own.write_text("- targets: ['127.0.0.1:18361']\n")
+    stack.write_targets()
+    assert own.read_text() == "- targets: ['127.0.0.1:18361']\n"
+    assert [path.name for path in own.parent.glob(Path(pattern).name)] == [own.name], "no target of the stack's own"
 
 
 def test_alertmanager_is_told_of_the_receiver_of_this_stack(tmp_path: Path) -> None:

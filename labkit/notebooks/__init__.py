@@ -1,0 +1,1 @@
+"""Opening and executing the notebooks of the project, in the right environment."""
