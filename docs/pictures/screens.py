@@ -32,8 +32,8 @@ def service_dashboard(place: Place, browser: Browser) -> bytes:
     """Three rounds of requests on the dashboard of the service."""
     for _ in range(3):
         _run(place, "bash", place.folder / "requests.sh")
-    with _dashboards(place) as address, _page(browser, 1200, 640) as page:
-        page.goto(f"{address}/#service")
+    with _dashboards(place) as addresses, _page(browser, 1200, 640) as page:
+        page.goto(f"{addresses['service']}?from=now-5m&to=now&refresh=")
         return _settled(page)
 
 
@@ -43,15 +43,17 @@ def a_death(place: Place, browser: Browser) -> bytes:
     asked: Counter[int] = Counter()
     steps = [(4.0, ("--kill", "whoami-2")), (9.0, ("--only", "whoami-2"))]
     changing: list[subprocess.Popen[bytes]] = []
+    client = httpx.Client(trust_env=False)
     while (now := time.monotonic() - begun) < 14:
         if steps and now > steps[0][0]:
             changing.append(subprocess.Popen(["lab", "serve", "02", *steps.pop(0)[1]], env=place.environment()))
         asked[int(now * 2)] += 1
         for route, of in failed.items():
             host = {"Host": f"{route}.localhost"}
-            answer = httpx.get(f"http://127.0.0.1:{place.stack.base + 320}/", headers=host, trust_env=False)
+            answer = client.get(f"http://127.0.0.1:{place.stack.base + 320}/", headers=host)
             of[int(now * 2)] += answer.status_code != httpx.codes.OK
-        time.sleep(0.02)
+        time.sleep(0.01)
+    client.close()
     for process in changing:
         process.wait()
     figure = empty("time (s)", "failed answers (%)")
@@ -100,8 +102,8 @@ def frozen_run(place: Place, browser: Browser) -> bytes:
 def panel(place: Place, browser: Browser) -> bytes:
     """The student's own panel, while the traffic runs, triples and falls back."""
     _run(place, "python", place.folder / "traffic.py")
-    with _dashboards(place, "--folder", place.folder / "dashboards") as address, _page(browser, 900, 460) as page:
-        page.goto(f"{address}/?from=now-3m")
+    with _dashboards(place, "--folder", place.folder / "dashboards") as addresses, _page(browser, 900, 460) as page:
+        page.goto(f"{addresses['shop']}?from=now-3m&to=now&refresh=")
         return _settled(page)
 
 
@@ -138,16 +140,16 @@ def _run(place: Place, *command: str | Path, good: Sequence[int] = (0,)) -> str:
 
 
 @contextmanager
-def _dashboards(place: Place, *options: str | Path) -> Iterator[str]:
-    """Serve dashboards while the picture is taken; yields their address."""
+def _dashboards(place: Place, *options: str | Path) -> Iterator[dict[str, str]]:
+    """Serve dashboards while the picture is taken; yields their addresses by uid."""
     command = ["lab", "dashboards", "--json", *options]
     with subprocess.Popen(command, env=place.environment(), stdout=subprocess.PIPE, text=True) as serving:
         try:
             assert serving.stdout is not None
             said = ""
-            while not said.rstrip().endswith("}"):
+            while said.count("{") == 0 or said.count("{") > said.count("}"):
                 said += serving.stdout.readline()
-            yield json.loads(said)["url"].rstrip("/")
+            yield json.loads(said)["dashboards"]
         finally:
             serving.terminate()
 
@@ -164,7 +166,7 @@ def _page(browser: Browser, width: int, height: int) -> Iterator[Page]:
 def _settled(page: Page) -> bytes:
     """Take the picture once every panel has its answer."""
     page.wait_for_selector("[data-panel]")
-    page.wait_for_function("!document.querySelector('[data-state=loading]')")
+    page.wait_for_selector("[data-state=loading]", state="detached")
     page.wait_for_timeout(1500)  # the lines are drawn after the answers
     return page.screenshot()
 

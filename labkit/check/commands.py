@@ -26,7 +26,7 @@ class Checks(TyperGroup):
 check = typer.Typer(
     cls=Checks,
     no_args_is_help=True,
-    help="Hold what runs, or your work on a lab, against its promises.  Examples: lab check deployment, lab check 05",
+    help="Hold what runs, or your work on a lab, against its promises.  Example: lab check 05",
 )
 
 

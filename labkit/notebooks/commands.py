@@ -103,7 +103,7 @@ def lab_command(file: Path | None, no_browser: bool, port: int | None) -> list[s
     """Return the command that starts JupyterLab in the working folder, on loopback alone, its token kept."""
     command = [sys.executable, "-m", "jupyterlab", "--ServerApp.ip=127.0.0.1", "--ServerApp.root_dir=."]
     command += ["--KernelManager.transport_encryption=auto"]
-    command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url="]
+    command += ["--LabApp.extension_manager=readonly", "--LabApp.news_url=None"]
     command += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     command += [f"--ServerApp.port={port}", "--ServerApp.port_retries=0"] if port is not None else []
     command += ["--no-browser"] if no_browser else []

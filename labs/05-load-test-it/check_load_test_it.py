@@ -128,7 +128,7 @@ def check_the_closed_run_hides_the_freeze(work: Work) -> Finding:
         seen=run
         if isinstance(run, str)
         else f"{run.users} users, frozen for {frozen:g} s, slowest request {run.longest:.0f} ms, p99 {run.p99:.0f} ms",
-        next_step="lab freeze api-1 --seconds 3 --after 12 & and, at once, the locust command of the text",
+        next_step="lab freeze api-1 --seconds 3 --after 20 & and, at once, the locust command of the text",
     )
 
 
@@ -176,7 +176,7 @@ def check_the_open_run_shows_the_freeze(work: Work) -> Finding:
         expected=f"{rate} requests/s offered, frozen for 3 s; the corrected p99 over {least:.0f} ms, "
         "the naive one below a fifth of it",
         seen=seen,
-        next_step="lab freeze api-1 --seconds 3 --after 12 & and, at once, the lab load command of the text",
+        next_step="lab freeze api-1 --seconds 3 --after 20 & and, at once, the lab load command of the text",
     )
 
 
