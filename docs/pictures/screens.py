@@ -164,10 +164,9 @@ def _page(browser: Browser, width: int, height: int) -> Iterator[Page]:
 
 
 def _settled(page: Page) -> bytes:
-    """Take the picture once every panel has its answer."""
-    page.wait_for_selector("[data-panel]")
-    page.wait_for_selector("[data-state=loading]", state="detached")
-    page.wait_for_timeout(1500)  # the lines are drawn after the answers
+    """Take the picture once the panels in sight are drawn; those below wait until somebody scrolls."""
+    page.wait_for_selector("[data-panel]:not([data-state=loading])")
+    page.wait_for_timeout(4000)
     return page.screenshot()
 
 
