@@ -91,18 +91,18 @@ def broker_killed(place: Place, browser: Browser) -> bytes:
 
 
 def frozen_run(place: Place, browser: Browser) -> bytes:
-    """The plot of p99 over time in the report of the frozen run."""
+    """The percentiles of the frozen run in its report, naive and corrected."""
     said = json.loads(_run(place, "lab", "report", "last", "--json", good=(0, 1)))
     report = place.stack.home.runs / said["id"] / "report.html"
     with _page(browser, 1000, 900) as page:
         page.goto(report.as_uri())
-        return page.locator("#plot-latency-p99").screenshot()
+        return page.locator("#plot-distribution").screenshot()
 
 
 def panel(place: Place, browser: Browser) -> bytes:
     """The student's own panel, while the traffic runs, triples and falls back."""
     _run(place, "python", place.folder / "traffic.py")
-    with _dashboards(place, "--folder", place.folder / "dashboards") as addresses, _page(browser, 900, 460) as page:
+    with _dashboards(place, "--folder", place.folder / "dashboards") as addresses, _page(browser, 900, 600) as page:
         page.goto(f"{addresses['shop']}?from=now-3m&to=now&refresh=")
         return _settled(page)
 

@@ -19,6 +19,9 @@ from labkit.stack.profiles import PROFILES
 
 ROOT = Path(__file__).parents[2]
 LAB = Path(sys.executable).parent / "lab"
+KEPT = ("PATH", "HOME", "LANG", "JAVA_HOME", "XDG_CACHE_HOME")
+NETWORK = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
+"""How this machine reaches the places from which a first start fetches servers."""
 
 
 def quiet(_text: str) -> None:
@@ -55,11 +58,7 @@ class StackFolder:
         self.home.cache.symlink_to(cache)
 
     def environment(self, **more: str) -> dict[str, str]:
-        kept = {
-            name: os.environ[name]
-            for name in ("PATH", "HOME", "LANG", "JAVA_HOME", "XDG_CACHE_HOME")
-            if name in os.environ
-        }
+        kept = {name: os.environ[name] for name in (*KEPT, *NETWORK) if name in os.environ}
         own = {"LAB_HOME": str(self.home.lab), "LAB_PORT_BASE": str(self.base), "TMPDIR": str(self.temporary)}
         return {**kept, **own, **more}
 
