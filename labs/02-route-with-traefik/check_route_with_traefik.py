@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from labkit.check.finding import Finding, judged
-from labkit.course.asking import Answer, ask, clients, told, who
-from labkit.course.json_lines import json_lines
-from labkit.course.metrics import Page, read_page, rises, settled_page, summed
+from labkit.course.evidence.asking import Answer, ask, clients, told, who
+from labkit.course.evidence.json_lines import json_lines
+from labkit.course.evidence.metrics import Page, read_page, rises, settled_page, summed
 from labkit.course.processes import kill_served, serve, served
 from labkit.course.work import Work
 from labkit.errors import CannotRun

@@ -18,7 +18,7 @@ from kafka.admin import ConfigResource
 from kafka.errors import KafkaError
 
 from labkit.check.finding import Finding, judged
-from labkit.course.json_lines import json_lines
+from labkit.course.evidence.json_lines import json_lines
 from labkit.course.work import Work
 from labkit.kafka.commits import before_set_back
 from labkit.kafka.snapshot import Snapshot

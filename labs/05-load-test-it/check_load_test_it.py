@@ -11,10 +11,10 @@ import msgspec
 import pytest
 
 from labkit.check.finding import Finding, judged
-from labkit.course.locust_runs import Counted, LocustRun, begin_trial, end_trial, read_locust_run
-from labkit.course.lying_server import lying_server
-from labkit.course.scenario_runs import offered, p99, runs_of, verdict_by
-from labkit.course.shell_answers import shell_answers
+from labkit.course.evidence.locust_runs import Counted, LocustRun, begin_trial, end_trial, read_locust_run
+from labkit.course.evidence.lying_server import lying_server
+from labkit.course.evidence.scenario_runs import offered, p99, runs_of, verdict_by
+from labkit.course.evidence.shell_answers import shell_answers
 from labkit.course.work import Work
 from labkit.errors import CannotRun
 from labkit.loadgen.counters import scrape_all

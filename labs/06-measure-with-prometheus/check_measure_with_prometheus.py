@@ -17,12 +17,12 @@ import httpx
 import pytest
 
 from labkit.check.finding import Finding, judged
-from labkit.course import red
-from labkit.course.alert_rule import alert_rule, unnoticed
-from labkit.course.history import values_at
-from labkit.course.measured import MeasuredService
-from labkit.course.metrics import bucket, limits, quantile, rises, summed
-from labkit.course.rule_tests import failure
+from labkit.course.evidence import red
+from labkit.course.evidence.alert_rule import alert_rule, unnoticed
+from labkit.course.evidence.history import values_at
+from labkit.course.evidence.measured import MeasuredService
+from labkit.course.evidence.metrics import bucket, limits, quantile, rises, summed
+from labkit.course.evidence.rule_tests import failure
 from labkit.course.work import Work
 from labkit.dashboards.files import Shelf
 from labkit.dashboards.serving import place

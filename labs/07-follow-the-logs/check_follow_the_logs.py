@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 from labkit.check.finding import Finding, judged
-from labkit.course.history import values_at
-from labkit.course.rule_tests import failure, with_threshold
+from labkit.course.evidence.history import values_at
+from labkit.course.evidence.rule_tests import failure, with_threshold
 from labkit.course.work import Work
 from labkit.errors import CannotRun
 from labkit.logs.opening import open_store

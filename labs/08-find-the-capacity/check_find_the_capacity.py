@@ -13,8 +13,8 @@ import httpx
 import msgspec
 
 from labkit.check.finding import Finding, judged
-from labkit.course.functions import called, close, shown
-from labkit.course.history import values_at
+from labkit.course.evidence.functions import called, close, shown
+from labkit.course.evidence.history import values_at
 from labkit.course.work import Work
 from labkit.errors import CannotRun
 from labkit.loadgen.bodies import MODELS, rows_for

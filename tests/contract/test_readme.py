@@ -8,6 +8,9 @@ import pytest
 from typer.main import get_command
 
 from labkit.cli import app
+from labkit.course.manifest import read_course
+from labkit.course.tables import with_table
+from labkit.home import find_home
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -20,6 +23,10 @@ def lab_commands() -> set[str]:
 
 def test_readme_has_at_most_150_lines():
     assert len(README.splitlines()) <= 150
+
+
+def test_the_table_of_labs_is_made_from_the_manifest():
+    assert with_table(README, read_course(find_home())) == README, "next: make readme"
 
 
 def test_every_command_of_lab_is_in_the_readme_and_no_other():

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from labkit.course.asking import Answer, ask, clients, told, who
+from labkit.course.evidence.asking import Answer, ask, clients, told, who
 
 
 class Echo(BaseHTTPRequestHandler):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from labkit.course.locust_runs import Counted, begin_trial, end_trial, read_locust_run
-from labkit.course.lying_server import lying_server
+from labkit.course.evidence.locust_runs import Counted, begin_trial, end_trial, read_locust_run
+from labkit.course.evidence.lying_server import lying_server
 from labkit.errors import CannotRun
 
 LIES = {"GET": (b"nothing",), "POST": (b"{}", b"")}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from labkit.course import functions
-from labkit.course.functions import called, close, shown
+from labkit.course.evidence import functions
+from labkit.course.evidence.functions import called, close, shown
 
 
 def student(folder, text):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import yaml
 
-from labkit.course.alert_rule import alert_rule, changed_rules
-from labkit.course.history import risen
-from labkit.course.metrics import bucket, limits, quantile, rises, summed
+from labkit.course.evidence.alert_rule import alert_rule, changed_rules
+from labkit.course.evidence.history import risen
+from labkit.course.evidence.metrics import bucket, limits, quantile, rises, summed
 
 RULES = """
 groups:

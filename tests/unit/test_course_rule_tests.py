@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from labkit.course.rule_tests import failure, with_threshold
+from labkit.course.evidence.rule_tests import failure, with_threshold
 from labkit.home import find_home
 from labkit.stack.obtain.prometheus import find_promtool
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from labkit.course.shell_answers import shell_answers
+from labkit.course.evidence.shell_answers import shell_answers
 
 NAMES = ("A", "B")
 

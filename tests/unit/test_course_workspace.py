@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labkit.check.finding import Finding
-from labkit.course.json_lines import json_lines
+from labkit.course.evidence.json_lines import json_lines
 from labkit.course.manifest import Lab
 from labkit.course.results import Result, note, note_findings, result, results
 from labkit.course.student import LONGEST_NAME, Student, keep_student, plain_name, read_student

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import httpx
 
-from labkit.course.metrics import Page, read_page, settled_page
+from labkit.course.evidence.metrics import Page, read_page, settled_page
 
 GAUGE_WITHIN = 2.0  # seconds
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from labkit.course.history import risen, samples_until, values_at
-from labkit.course.metrics import Labels, limits, quantile, summed
+from labkit.course.evidence.history import risen, samples_until, values_at
+from labkit.course.evidence.metrics import Labels, limits, quantile, summed
 from labkit.prove.prometheus import Refused
 
 MINUTE = 60  # seconds

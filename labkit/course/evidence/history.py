@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from labkit.course.metrics import Labels
+from labkit.course.evidence.metrics import Labels
 from labkit.errors import CannotRun
 from labkit.prove.prometheus import Refused
 from labkit.samples import finite

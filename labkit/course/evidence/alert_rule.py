@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from labkit.course.rule_tests import failure
+from labkit.course.evidence.rule_tests import failure
 from labkit.home import Home
 from labkit.prove.promql import comparisons
 
