@@ -56,6 +56,10 @@ def test_the_text_leads_to_green_as_printed(place, figure: Callable[[str], None]
     place.down()
     walked = place.walk(place.lab.text)
     lab = place.lab
+    if walked.code and "INVALID" in walked.said:
+        figure(f"lab {lab.number}: this machine was too busy for its load test, as the report said; walked once more")
+        place.down()
+        walked = place.walk(place.lab.text)
     figure(
         f"lab {lab.number}: {walked.minutes:.1f} min by copy and paste (manifest {lab.machine_minutes:g}), "
         f"{walked.memory:.0f} MB (manifest {lab.memory})"

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ class Place:
 
     def walk(self, text: Path, until: str = "") -> Walked:
         """Run the text from its first command to its last, or to the line `until`; edits come from the solution."""
-        self.work = self.work.with_name("walk")
+        self.work = Path(tempfile.mkdtemp(prefix="walk-", dir=self.work.parent))
         copy_files(self.lab.solution, self.solution, self.stack.base, replace=True)
         printed = re.sub(r"(?<![\w/])work/(?=\d\d-)", f"{self.work}/", _part(text, until))
         printed = re.sub(r"(?<![\w/])\.lab/", f"{self.stack.home.lab}/", moved(printed, self.stack.base))
