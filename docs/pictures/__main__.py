@@ -29,6 +29,7 @@ def photograph(number: str) -> None:
             walked = place.walk(lab.text, until="## Clean up")
             if walked.code:
                 sys.exit(f"the walk through lab {number} ended with {walked.code}: {walked.told()}")
+            print(walked.said)  # what the blocks of output in the text are held against
             for name in (name for name, (of, _) in SCREENS.items() if of == lab.number):
                 (IMAGES / f"{name}.png").write_bytes(take(name, place))
                 print(f"{name}.png")

@@ -62,17 +62,19 @@ def test_csv_files_are_read_back(tmp_path):
         "Type,Name,Request Count,Failure Count,Max Response Time,Requests/s,99%\n"
         "GET,/,100,1,12.5,10.0,9\nPOST,/predict,300,2,3001.5,30.0,20\n,Aggregated,400,3,3001.5,40.0,17\n"
     )
-    (tmp_path / "run_stats_history.csv").write_text("Timestamp,User Count\n1000,0\n1001,4\n1009,3\n")
+    history = ["Timestamp,User Count,Total Request Count", *(f"{1000 + n},{min(n, 4)},{10 * n}" for n in range(21))]
+    (tmp_path / "run_stats_history.csv").write_text("\n".join(history))
     run = read_locust_run(tmp_path / "run")
     assert (run.all_sent, run.all_failed, run.sent["POST"], run.failed["GET"]) == (400, 3, 300, 1)
-    assert (run.rate, run.p99, run.longest, run.users, run.start, run.end) == (40, 17, 3001.5, 4, 1000, 1009)
+    assert (run.rate, run.p99, run.longest, run.users, run.start, run.end) == (40, 17, 3001.5, 4, 1000, 1020)
+    assert run.inner == (1003, 1017, 140)
 
 
 @pytest.mark.parametrize(
     "stats", [None, "", "Type,Name\n", "no csv at all\n", "Type,Name,Request Count\n,Aggregated,x\n"]
 )
 def test_csv_files_that_say_nothing_are_told_by_name(tmp_path, stats):
-    (tmp_path / "run_stats_history.csv").write_text("Timestamp,User Count\n1000,0\n")
+    (tmp_path / "run_stats_history.csv").write_text("Timestamp,User Count,Total Request Count\n1000,0,0\n")
     if stats is not None:
         (tmp_path / "run_stats.csv").write_text(stats)
     with pytest.raises(CannotRun, match=r"run(_stats\.csv|: locust)"):

@@ -18,6 +18,7 @@ from labkit.stack.spawn import signal_group
 
 STOP_WITHIN = 10.0  # seconds
 TICK = 0.1
+EDGE = 3  # lines of the history, one a second, that the inner part of a run leaves out at both ends
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class LocustRun(Counted):
     """The most at once."""
     start: float
     end: float
+    inner: tuple[float, float, int]
+    """Two moments well inside the run, and the requests between them: whoever came before or after has no part."""
 
 
 def read_locust_run(prefix: Path) -> LocustRun:
@@ -63,6 +66,7 @@ def read_locust_run(prefix: Path) -> LocustRun:
         if not sent.total():
             raise CannotRun(f"{prefix.name}: locust sent no request; next: look at the tasks of your locustfile")
         moments = [int(row["Timestamp"]) for row in history]
+        early, late = history[EDGE if len(history) > 4 * EDGE else 0], history[-1 - EDGE * (len(history) > 4 * EDGE)]
         return LocustRun(
             sent=sent,
             failed=failed,
@@ -72,8 +76,13 @@ def read_locust_run(prefix: Path) -> LocustRun:
             users=max(int(row["User Count"]) for row in history),
             start=min(moments),
             end=max(moments),
+            inner=(
+                float(early["Timestamp"]),
+                float(late["Timestamp"]),
+                int(late["Total Request Count"]) - int(early["Total Request Count"]),
+            ),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise CannotRun(
             f"{prefix.name}_stats.csv is not what locust --csv writes ({error}); next: run it again"
         ) from error
