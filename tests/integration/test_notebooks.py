@@ -96,7 +96,7 @@ def test_it_runs_on_recorded_samples_when_no_stack_is_up(no_stack: StackFolder, 
 
 def test_the_live_answers_are_the_stacks_own(stack: StackFolder) -> None:
     """The count of requests that the notebook reads out of the run is the one that the run was judged by."""
-    summary = json.loads(says(stack, "report", "last", "--json"))
+    summary = json.loads(stack.lab("report", "last", "--json").stdout)  # whatever the verdict: a busy machine is slow
     facts = executed(stack, "read-a-load-test")
     assert f"{summary['totals']['sent']:,} requests." in facts["answer"]
 

@@ -259,7 +259,7 @@ def test_a_wrong_port_base_is_one_line(stack: StackFolder) -> None:
     done = stack.lab("up", *CORE, LAB_PORT_BASE="eighty")
     assert done.returncode == 2
     assert done.stderr.splitlines() == [
-        "lab: LAB_PORT_BASE is 'eighty'; it must be a whole number from 1024 to 65235; next: LAB_PORT_BASE=19000 lab up"
+        "lab: LAB_PORT_BASE is 'eighty'; it must be a whole number from 1024 to 65135; next: LAB_PORT_BASE=19000 lab up"
     ]
 
 
