@@ -14,13 +14,14 @@ import httpx
 from kafka import KafkaConsumer
 from playwright.sync_api import Browser, Page
 
+from labkit.course.student import read_student
 from labkit.kafka.connection import ask
 from labkit.kafka.facts import topic_named
 from labkit.kafka.stored import everything
 from labkit.logs.opening import open_store
 from labkit.report import colours
 from labkit.report.plots import empty, line
-from labkit.urls import from_dict
+from labkit.urls import discover
 from tests.course.walk import Place
 from tests.e2e.dashboard_visit import running_chromium
 
@@ -77,7 +78,7 @@ def capacity(place: Place, browser: Browser) -> bytes:
 
 def broker_killed(place: Place, browser: Browser) -> bytes:
     """Messages that were acknowledged in each half second, while a broker died and came back."""
-    servers = _urls(place).kafka
+    servers = discover({}, place.stack.home).kafka or ""
     topic = ask(servers, lambda client: topic_named(client, "trucks"))
     with closing(KafkaConsumer(bootstrap_servers=servers.split(","))) as consumer:
         stored = everything(consumer, topic)
@@ -110,8 +111,8 @@ def panel(place: Place, browser: Browser) -> bytes:
 def lost_records(place: Place, browser: Browser) -> bytes:
     """The number of each record of the frozen flood that arrived, by the order of sending."""
     run = (place.folder / "flood.run").read_text(encoding="utf-8")
-    sent = int(_numbers(place)["RECORDS"])
-    with open_store(_urls(place).logs) as store:
+    sent = read_student(place.work).numbers(place.lab)["RECORDS"]
+    with open_store(discover({}, place.stack.home).logs) as store:
         found = store.search(f"event:flood AND run:{run}", time.time() - 3600, time.time(), 10_000)
     arrived = {int(one.get("number")) for one in found}
     step = max(sent // 60, 1)
@@ -119,15 +120,6 @@ def lost_records(place: Place, browser: Browser) -> bytes:
     figure = empty("number of the record, in the order of sending", "of these arrived (%)")
     line(figure, list(range(0, sent, step)), share, "arrived", colours.BLUE, step=True, fill=True)
     return _drawn(figure, browser)
-
-
-def _numbers(place: Place) -> dict[str, str]:
-    lines = (place.folder / "task.env").read_text(encoding="utf-8").splitlines()
-    return dict(one.split("=") for one in lines if not one.startswith("#"))
-
-
-def _urls(place: Place) -> Any:
-    return from_dict(json.loads(_run(place, "lab", "urls", "--json")))
 
 
 def _run(place: Place, *command: str | Path, good: Sequence[int] = (0,)) -> str:

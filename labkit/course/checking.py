@@ -12,7 +12,7 @@ from labkit.course.work import Work
 from labkit.course.workspace import started_folder, work_folder
 from labkit.errors import CannotRun
 from labkit.home import Home
-from labkit.stack.ports import DEFAULT_BASE, port_base
+from labkit.stack.ports import port_base
 from labkit.stack.record import read_record
 from labkit.urls import discover
 
@@ -28,7 +28,7 @@ def work_on(lab: Lab, home: Home, environ: Mapping[str, str]) -> Work:
     except CannotRun as error:
         raise CannotRun(f"{str(error).partition('; next: ')[0]}; next: lab start {lab.number}") from error
     record = read_record(home.run)
-    base = record.base if record is not None and record.alive() else port_base(environ) or DEFAULT_BASE
+    base = record.base if record is not None and record.alive() else port_base(environ)
     return Work(lab, folder, read_student(work).numbers(lab), urls, home, base)
 
 

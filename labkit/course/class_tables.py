@@ -11,8 +11,8 @@ from rich.table import Table
 from labkit.course.class_results import ClassResults
 from labkit.course.export import LabResults
 from labkit.course.manifest import Course
+from labkit.course.results import SOLUTION_SEEN
 
-SEEN = {"": "", "after": "after the pass", "anyway": "before a pass"}
 CSV_OF_A_LAB = ("passed", "checks", "tries", "hints", "solution seen")
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -37,7 +37,7 @@ def class_lines(found: ClassResults, course: Course) -> str:
         for lab in course.labs:
             one = entry.results.labs.get(lab.number)
             cells += (
-                [_day(one.passed), _checks(one), one.tries, one.hints, SEEN.get(one.solved, one.solved)]
+                [_day(one.passed), _checks(one), one.tries, one.hints, SOLUTION_SEEN.get(one.solved, one.solved)]
                 if one
                 else [""] * len(CSV_OF_A_LAB)
             )

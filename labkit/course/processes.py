@@ -99,9 +99,10 @@ def serve(lab: Lab, folder: Path, home: Home, urls: Urls | None, base: int, only
                 who, end = holder(port)
                 raise CannotRun(f"port {port} ({claimant}) is taken{who}; next: {end}, or another port in the Procfile")
     started: list[Served] = []
+    env = _environment(home, urls, base)
     try:
         for name in wanted:
-            started.append(_start(name, commands[name], folder, _environment(home, urls, base)))
+            started.append(_start(name, commands[name], folder, env))
             _write(lab.number, home, [*kept, *started])
         for one in started:
             _await(one, ports[one.name], [*kept, *started])

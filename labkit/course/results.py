@@ -13,6 +13,8 @@ from labkit.errors import CannotRun
 from labkit.stack.record import write_whole
 
 State = Literal["not started", "started", "passed"]
+SOLUTION_SEEN = {"": "", "after": "after the pass", "anyway": "before a pass"}
+"""`Result.solved` in words."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from rich.table import Table
 
 from labkit.course.manifest import Course
-from labkit.course.results import Result
+from labkit.course.results import SOLUTION_SEEN, Result
 
 BEGIN, END = "<!-- labs: made by `make readme` -->", "<!-- end of labs -->"
 COLOURS = {"passed": "green", "started": "yellow", "not started": "dim"}
@@ -26,7 +26,7 @@ def progress_table(course: Course, results: Mapping[str, Result]) -> Table:
             f"{good}/{len(result.findings)}" if result.findings else "",
             str(result.tries or ""),
             str(result.hints or ""),
-            {"after": "after the pass", "anyway": "before a pass", "": ""}[result.solved],
+            SOLUTION_SEEN[result.solved],
             f"{lab.minutes} min",
         )
     return table

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labkit.course.manifest import Lab
+from labkit.errors import CannotRun
 from labkit.home import Home
 from labkit.urls import Urls
 
@@ -32,6 +33,13 @@ class Work:
 
     def port(self, offset: int) -> int:
         return self.base + offset
+
+    @property
+    def prometheus(self) -> str:
+        """The address of the stack's Prometheus. Raises CannotRun when there is none."""
+        if self.urls.prometheus is None:
+            raise CannotRun(f"this stack has no Prometheus; next: lab down, then lab start {self.lab.number}")
+        return self.urls.prometheus
 
     @property
     def shown(self) -> str:

@@ -38,19 +38,25 @@ class Prometheus:
         data = self._data("query_range", asked)
         return [finite(series["values"]) for series in data["result"]]
 
-    def now(self, query: str) -> list[tuple[dict[str, str], float]]:
-        """Return labels and value of each series of a query at this moment. Raises Refused."""
-        data = self._data("query", {"query": query})
+    def values(self, query: str, moment: float | None = None) -> list[tuple[dict[str, str], float]]:
+        """Return labels and value of each series of a query, now unless another moment is given. Raises Refused."""
+        data = self._at(query, moment)
         if data["resultType"] == "scalar":
             return [({}, float(data["result"][1]))]
+        if data["resultType"] != "vector":
+            raise Refused(f"the answer is a {data['resultType']}, not one value for each series")
         return [(series["metric"], float(series["value"][1])) for series in data["result"]]
+
+    def samples(self, selector: str, seconds: int, moment: float) -> list[tuple[dict[str, str], Points]]:
+        """Return labels and raw samples of each series, of the last seconds before a moment. Raises Refused."""
+        data = self._at(f"{selector}[{seconds}s]", moment)
+        return [(series["metric"], finite(series["values"])) for series in data["result"]]
 
     def firing(self, start: float, end: float) -> set[str]:
         """Return the alerts that fired at some time."""
         window = f"{max(1, math.ceil(end - start))}s"
         query = f'max by (alertname) (max_over_time(ALERTS{{alertstate="firing"}}[{window}]))'
-        data = self._data("query", {"query": query, "time": end})
-        return {series["metric"]["alertname"] for series in data["result"]}
+        return {labels["alertname"] for labels, _ in self.values(query, end)}
 
     def rules(self) -> list[dict[str, Any]]:
         """Return all rules that are loaded."""
@@ -61,6 +67,9 @@ class Prometheus:
         """Return every metric that has series in that time, and those that a target names without a series yet."""
         there = self._data("label/__name__/values", {"start": start, "end": end})
         return {*there, *self._data("metadata", {})}
+
+    def _at(self, query: str, moment: float | None) -> Any:
+        return self._data("query", {"query": query} | ({} if moment is None else {"time": moment}))
 
     def _data(self, what: str, asked: dict[str, Any]) -> Any:
         try:

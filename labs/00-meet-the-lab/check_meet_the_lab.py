@@ -137,7 +137,7 @@ def check_each_flower_is_counted_under_its_label(work: Work) -> Finding:
 def check_seven_more_requests_move_the_counter_by_seven(work: Work) -> Finding:
     """The student's own script, told to send seven, makes seven more 200 and one more 422."""
     file, name = work.folder / "requests.sh", f"check{int(time.time())}"
-    with Counters(_prometheus(work), SCRAPED_WITHIN) as counters:
+    with Counters(work.prometheus, SCRAPED_WITHIN) as counters:
         counters.scraped()
         before = counters.by(REQUESTS, "status")
         ended = _ended(["bash", str(file), str(EXTRA), name])
@@ -204,9 +204,9 @@ def _last_round(work: Work) -> Round | None:
 def _rise(work: Work, selector: str, label: str, last: Round) -> dict[str, int]:
     """Return by how much the counters rose from before to after the round, by a label, without zeros."""
     values = []
-    with Prometheus(_prometheus(work)) as prometheus:
+    with Prometheus(work.prometheus) as prometheus:
         for moment in (last.start, last.end):
-            series = prometheus.now(f"last_over_time({selector}[30s] @ {moment:.3f})")
+            series = prometheus.values(f"last_over_time({selector}[30s])", moment)
             total: Counter[tuple[str, ...]] = Counter()
             for names, value in series:
                 total[names.get(label, ""),] += round(value)
@@ -260,12 +260,6 @@ def _store(work: Work) -> LogStore:
     if work.urls.logs is None:
         raise CannotRun(f"the stack keeps no logs; next: lab start {work.lab.number}")
     return open_store(work.urls.logs)
-
-
-def _prometheus(work: Work) -> str:
-    if work.urls.prometheus is None:
-        raise CannotRun(f"the stack has no Prometheus; next: lab start {work.lab.number}")
-    return work.urls.prometheus
 
 
 def _no_round(work: Work) -> str:

@@ -254,8 +254,8 @@ def answered(work: Work) -> Counter[str]:
 def counted_during(work: Work, run: LocustRun) -> float:
     """Return how many of the two kinds Prometheus has counted between the two moments inside a run."""
     counter, (first, last, _) = 'sum(http_requests_total{job="api",route=~"/|/predict"} @ %d)', run.inner
-    with Prometheus(str(work.urls.prometheus)) as source:
-        found = source.now(f"{counter % last} - {counter % first}")
+    with Prometheus(work.prometheus) as source:
+        found = source.values(f"{counter % last} - {counter % first}")
     return found[0][1] if found else 0.0
 
 

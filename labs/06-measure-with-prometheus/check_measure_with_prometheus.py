@@ -19,7 +19,6 @@ import pytest
 from labkit.check.finding import Finding, judged
 from labkit.course.evidence import red
 from labkit.course.evidence.alert_rule import alert_rule, unnoticed
-from labkit.course.evidence.history import values_at
 from labkit.course.evidence.measured import MeasuredService
 from labkit.course.evidence.metrics import bucket, limits, quantile, rises, summed
 from labkit.course.evidence.rule_tests import failure
@@ -28,6 +27,7 @@ from labkit.dashboards.files import Shelf
 from labkit.dashboards.serving import place
 from labkit.errors import CannotRun
 from labkit.prove.phases import Phases, phases_of
+from labkit.prove.prometheus import Prometheus
 from labkit.prove.promql import metric_names
 from labkit.prove.proof import prove_panels
 
@@ -203,7 +203,7 @@ def check_four_questions_get_the_answers_of_the_samples(work: Work) -> Finding:
     seen = []
     for moment in (phases.first_low.end, phases.high.end, phases.last_low.end):
         at = time.strftime("at %H:%M:%S", time.localtime(moment))
-        truth = red.minute(_prometheus(work), CALLED, moment)
+        truth = red.minute(work.prometheus, CALLED, moment)
         if not all(truth.values()):
             nothing = f"Prometheus has no samples of the shop from the minute {at}"
             return _red(expected, (nothing, f"lab serve 06; then python {work.shown}/traffic.py"))
@@ -211,7 +211,7 @@ def check_four_questions_get_the_answers_of_the_samples(work: Work) -> Finding:
             truth = {"peak": truth["peak"]}
         for name, right in truth.items():
             close = red.CLOSE_P99 if name == "p99" else red.CLOSE
-            told, good = red.compared(_prometheus(work), str(queries[name]), moment, right, close)
+            told, good = red.compared(work.prometheus, str(queries[name]), moment, right, close)
             if not good:
                 said = f"{name} {at}: {told}; the samples say {red.worded(right)}"
                 return _red(expected, (said, f"python {work.shown}/ask.py shows what comes back; lab hint 06"))
@@ -261,7 +261,7 @@ def check_the_panel_follows_the_traffic(work: Work) -> Finding:
     if not isinstance(phases, Phases):
         return _red(expected, phases)
     try:
-        (proof, *_) = prove_panels(phases, work.folder / "dashboards", _prometheus(work), place(work.home).scrape)
+        (proof, *_) = prove_panels(phases, work.folder / "dashboards", work.prometheus, place(work.home).scrape)
     except CannotRun as error:
         return _red(expected, (str(error), file))
     rate, lines = proof.findings[0].middles.get("high") or 0.0, proof.findings[0].series
@@ -294,8 +294,8 @@ def check_the_alert_has_a_test_that_can_fail(work: Work) -> Finding:
     if not isinstance(phases, Phases):
         return _red(expected, phases)
     moment = phases.last_low.end
-    share = red.minute(_prometheus(work), CALLED, moment)["errors"]
-    told, good = red.compared(_prometheus(work), rule.value, moment, share)
+    share = red.minute(work.prometheus, CALLED, moment)["errors"]
+    told, good = red.compared(work.prometheus, rule.value, moment, share)
     return judged(
         bool(share) and good,
         expected=f"{expected}; at the end of your traffic its value was {red.worded(share)}",
@@ -313,17 +313,11 @@ def _told(counts: Mapping[tuple[str, ...], int]) -> str:
     return ", ".join([*told[:MOST_TOLD], *(["…"] if len(told) > MOST_TOLD else [])]) or "nothing"
 
 
-def _prometheus(work: Work) -> str:
-    if work.urls.prometheus is None:
-        raise CannotRun("this stack has no Prometheus; next: lab start 06")
-    return work.urls.prometheus
-
-
 def _scraped(work: Work) -> tuple[dict[str, float], set[str]]:
     """Return `up` by address, and the shop's metrics that Prometheus has."""
-    now = time.time()
-    ups = {labels["instance"]: value for labels, value in values_at(_prometheus(work), 'up{job="work"}', now)}
-    there = values_at(_prometheus(work), 'group by (__name__) ({job="work",__name__=~"shop_.+"})', now)
+    with Prometheus(work.prometheus) as source:
+        ups = {labels["instance"]: value for labels, value in source.values('up{job="work"}')}
+        there = source.values('group by (__name__) ({job="work",__name__=~"shop_.+"})')
     return ups, {labels["__name__"] for labels, _ in there}
 
 

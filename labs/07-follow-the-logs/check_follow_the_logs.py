@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from labkit.check.finding import Finding, judged
-from labkit.course.evidence.history import values_at
 from labkit.course.evidence.rule_tests import failure, with_threshold
 from labkit.course.work import Work
 from labkit.errors import CannotRun
@@ -338,10 +337,10 @@ def _lost_in(work: Work, begun: float) -> dict[str, int]:
 
 def _grown(work: Work, counter: str, start: float, end: float) -> int:
     """Return what a counter, summed up, has grown between two moments; a series that was not there yet was 0."""
-    if not work.urls.prometheus:
-        raise CannotRun("this stack has no Prometheus; next: lab down, then lab start 07")
-    url, query = work.urls.prometheus, f"sum({counter})"
-    before, after = (sum(value for _, value in values_at(url, query, at)) for at in (start, min(end, time.time())))
+    with Prometheus(work.prometheus) as source:
+        before, after = (
+            sum(value for _, value in source.values(f"sum({counter})", at)) for at in (start, min(end, time.time()))
+        )
     return round(after - before)
 
 
@@ -421,9 +420,7 @@ def check_the_alert_fired_when_it_went_wrong(work: Work) -> Finding:
     expected = f"{ALERT} loaded in Prometheus, firing within a minute after your {bad} bad requests"
     with _store(work) as store:
         found = store.search(f"event:request AND status:>=400 AND request_id:bad-{bad}-*", 0.0, LATE, MOST)
-    if not work.urls.prometheus:
-        raise CannotRun("this stack has no Prometheus; next: lab down, then lab start 07")
-    with Prometheus(work.urls.prometheus) as source:
+    with Prometheus(work.prometheus) as source:
         loaded = [rule for rule in source.rules() if rule.get("name") == ALERT]
         fired: list[float] = []
         if found:

@@ -14,10 +14,9 @@ import msgspec
 
 from labkit.check.finding import Finding, judged
 from labkit.course.evidence.functions import called, close, shown
-from labkit.course.evidence.history import values_at
 from labkit.course.work import Work
-from labkit.errors import CannotRun
 from labkit.loadgen.bodies import MODELS, rows_for
+from labkit.prove.prometheus import Prometheus
 from notebooks.analysis.capacity import Curve, fitted, medians
 
 SIZES = (1, 2, 4, 8, 16, 24, 32, 48, 64)
@@ -77,13 +76,11 @@ class Window:
 
 def increase(work: Work, series: str, begun: float, until: float) -> dict[str, float]:
     """Return by replica how much a counter of the service rose; what was not there at the beginning began at 0."""
-    if work.urls.prometheus is None:
-        raise CannotRun("the stack has no Prometheus; next: lab down, then lab start 08")
     query = f"sum by (replica) ({series})"
-    before, after = (
-        {labels["replica"]: value for labels, value in values_at(work.urls.prometheus, query, moment)}
-        for moment in (begun, until)
-    )
+    with Prometheus(work.prometheus) as source:
+        before, after = (
+            {labels["replica"]: value for labels, value in source.values(query, moment)} for moment in (begun, until)
+        )
     return {replica: after[replica] - before.get(replica, 0.0) for replica in after}
 
 

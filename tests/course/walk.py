@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from labkit.course.manifest import Lab
+from labkit.course.processes import served
 from labkit.course.workspace import copy_files, moved
 from labkit.stack.record import read_record
 from tests.course.text import script, steps
@@ -79,7 +80,7 @@ class Place:
         printed = re.sub(r"(?<![\w/])work/(?=\d\d-)", f"{self.work}/", _part(text, until))
         printed = re.sub(r"(?<![\w/])\.lab/", f"{self.stack.home.lab}/", moved(printed, self.stack.base))
         program = script(steps(printed), self.solution, str(self.folder))
-        begun, most = time.monotonic(), Memory(self.stack)
+        begun, most = time.monotonic(), Memory(self.stack, self.lab)
         with (
             subprocess.Popen(
                 ["bash", "-u"],
@@ -119,9 +120,9 @@ class Memory:
 
     EVERY = 0.5
 
-    def __init__(self, stack: StackFolder) -> None:
+    def __init__(self, stack: StackFolder, lab: Lab) -> None:
         self.highest = 0
-        self._stack = stack
+        self._stack, self._lab = stack, lab
         self._ended = threading.Event()
 
     def watching(self, shell: int) -> "Memory":
@@ -143,8 +144,7 @@ class Memory:
         roots = {shell}
         if record := read_record(self._stack.home.run):
             roots |= {identity.pid for _, identity in record.processes()}
-        for file in (self._stack.home.lab / "serving").glob("*.json"):
-            roots |= {one["process"]["pid"] for one in _facts(file)}
+        roots |= {one.process.pid for one in served(self._lab, self._stack.home)}
         found = set()
         for pid in roots:
             try:
@@ -157,13 +157,6 @@ class Memory:
 def _part(text: Path, until: str) -> str:
     whole = text.read_text(encoding="utf-8")
     return whole.partition(f"\n{until}\n")[0] if until else whole
-
-
-def _facts(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return []
 
 
 def _pss(pid: int) -> int:

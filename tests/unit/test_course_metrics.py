@@ -8,8 +8,7 @@ import pytest
 import yaml
 
 from labkit.course.evidence.alert_rule import alert_rule, changed_rules
-from labkit.course.evidence.history import risen
-from labkit.course.evidence.metrics import bucket, limits, quantile, rises, summed
+from labkit.course.evidence.metrics import bucket, limits, quantile, risen, rises, summed
 
 RULES = """
 groups:

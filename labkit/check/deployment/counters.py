@@ -67,7 +67,7 @@ class Counters:
 
     def _asked(self, query: str) -> list[tuple[dict[str, str], float]]:
         try:
-            return self._source.now(query)
+            return self._source.values(query)
         except Refused as error:
             raise CannotRun(f"Prometheus at {self._url} refuses {query}: {error}; next: lab status") from error
 

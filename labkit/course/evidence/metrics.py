@@ -4,6 +4,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -47,6 +48,11 @@ def summed(series: Series, *by: str) -> dict[tuple[str, ...], float]:
         key = tuple(dict(labels).get(name, "-") for name in by)
         sums[key] = sums.get(key, 0.0) + value
     return sums
+
+
+def risen(samples: Sequence[tuple[float, float]]) -> float:
+    """Return how much a counter rose from its first sample to its last; one that fell began anew at zero."""
+    return sum(new - old if new >= old else new for (_, old), (_, new) in pairwise(samples))
 
 
 def rises(before: Series, after: Series, *by: str) -> Counter[tuple[str, ...]]:

@@ -1,12 +1,11 @@
 """Rate, errors, duration of a minute from nothing but raw samples, beside what a student's PromQL makes of them."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from labkit.course.evidence.history import risen, samples_until, values_at
-from labkit.course.evidence.metrics import Labels, limits, quantile, summed
-from labkit.prove.prometheus import Refused
+from labkit.course.evidence.metrics import Labels, limits, quantile, risen, summed
+from labkit.prove.prometheus import Prometheus, Refused
 
 MINUTE = 60  # seconds
 CLOSE, CLOSE_P99 = 0.05, 0.15
@@ -33,14 +32,18 @@ def minute(url: str, names: Metrics, moment: float) -> dict[str, Values]:
 
     Each is empty where Prometheus has no samples. Raises CannotRun.
     """
+    with Prometheus(url) as source:
 
-    def rises(name: str) -> dict[Labels, float]:
-        found = samples_until(url, f'{name}{{job="{names.job}"}}', MINUTE, moment)
-        return {labels: risen(samples) for labels, samples in found.items()}
+        def samples(name: str) -> dict[Labels, Sequence[tuple[float, float]]]:
+            found = source.samples(f'{name}{{job="{names.job}"}}', MINUTE, moment)
+            return {tuple(sorted(labels.items())): points for labels, points in found}
 
-    counts, buckets = rises(names.counter), rises(f"{names.histogram}_bucket")
+        counts, buckets = (
+            {labels: risen(points) for labels, points in samples(name).items()}
+            for name in (names.counter, f"{names.histogram}_bucket")
+        )
+        flights = samples(names.gauge)
     total, wrong = sum(counts.values()), summed(counts, "status").get(("5xx",), 0.0)
-    flights = samples_until(url, f'{names.gauge}{{job="{names.job}"}}', MINUTE, moment)
     rates = {route: count / MINUTE for (route,), count in summed(counts, "route").items() if count}
     return {
         "rate": rates,
@@ -56,7 +59,8 @@ def compared(url: str, query: str, moment: float, right: Values, close: float = 
     Routes without a request may be there with 0 or without a number. Raises CannotRun.
     """
     try:
-        series = values_at(url, query, moment)
+        with Prometheus(url) as source:
+            series = source.values(query, moment)
     except Refused as error:
         return f"refused: {error}", False
     if ALL in right:
