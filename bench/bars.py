@@ -46,6 +46,8 @@ BARS = (
     Bar("sinks: p99 latency, log receiver gone / takes", "sinks", "no-sink", "ours-iris", _p99, False, 1.10),
     Bar("forest: requests/s, ours / naive", "forest", "ours-forest", "naive-forest", _rate, True, 12.0),
     Bar("jobs: accepted and answered/s, ours / textbook", "jobs", "ours-jobs", "textbook-jobs", _rate, True, 5.0),
+    Bar("outage: predictions/s, Kafka hangs / answers", "outage", "kafka-hangs", "kafka-answers", _rate, True, 0.90),
+    Bar("outage: p99 of them, Kafka hangs / answers", "outage", "kafka-hangs", "kafka-answers", _p99, False, 1.10),
     Bar(
         "collector: records stored / offered at 20,000/s",
         "collector",

@@ -13,9 +13,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench import logs, outage
 from bench.bars import Verdict, verdicts
 from bench.contenders import GROUPS
-from bench.logs import TOLD
 from bench.queues import QUEUES
 from bench.rounds import Plan, Sample
 
@@ -28,7 +28,8 @@ _PACKAGES = ("uvicorn", "uvloop", "httptools", "fastapi", "pydantic", "scikit-le
 _WHAT = (
     {one.name: one.what for group in GROUPS.values() for one in group}
     | {name: what for one in QUEUES for name, what in one.told.items()}
-    | TOLD
+    | logs.TOLD
+    | outage.TOLD
 )
 _FLOODED = frozenset(one.name for one in QUEUES)
 COLUMNS = ("who", "rate/s", "min-max", "p50 ms", "p99 ms", "CPU µs", "CPU %", "MB")

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,7 +47,8 @@ class System:
 
     url: str
     keys: tuple[str, ...]
-    processes: Sequence[psutil.Process]
+    processes: Mapping[str, psutil.Process]
+    """By the names of the components."""
 
     def cpu_seconds(self) -> float:
         """Return the processor time of all its processes, those that they started included."""
@@ -57,7 +58,7 @@ class System:
         return sum(one.memory_info().rss for one in self._all())
 
     def _all(self) -> Iterator[psutil.Process]:
-        for process in self.processes:
+        for process in self.processes.values():
             yield process
             yield from process.children(recursive=True)
 
@@ -109,8 +110,11 @@ def textbook(_models: Path, folder: Path, say: Say) -> Parts:
 def running(parts: Parts, cores: str, folder: Path) -> Iterator[System]:
     """Run a queue on these cores until the end of the block. Raises CannotMeasure when a part does not start."""
     with contextlib.ExitStack() as opened:
-        processes = [_started(component, cores, folder, opened) for component in parts.components]
-        yield System(parts.url, parts.keys, [psutil.Process(process.pid) for process in processes])
+        processes = {
+            component.name: psutil.Process(_started(component, cores, folder, opened).pid)
+            for component in parts.components
+        }
+        yield System(parts.url, parts.keys, processes)
 
 
 def _started(component: Component, cores: str, folder: Path, opened: contextlib.ExitStack) -> "subprocess.Popen[bytes]":

@@ -8,11 +8,12 @@ from kafka.structs import MemberState
 # Any broker from this version on is spoken to in its words: the client need not ask first, and comes to life by itself
 # when Kafka does.
 _API_VERSION = (3, 9)
+_REST_SECONDS = 0.05
 
 
 def open_consumer(servers: str, group: str, client_id: str, most: int) -> Any:
     """Return a KafkaConsumer that has not subscribed yet; Kafka may be away. `most`: records of one poll."""
-    return KafkaConsumer(
+    consumer = KafkaConsumer(
         bootstrap_servers=servers.split(","),
         group_id=group,
         client_id=client_id,
@@ -38,6 +39,18 @@ def open_consumer(servers: str, group: str, client_id: str, most: int) -> Any:
         check_crcs=False,
         metrics_enabled=False,
     )
+    _rest(consumer._coordinator)
+    return consumer
+
+
+def _rest(coordinator: Any) -> None:
+    """Have every poll wait a moment for records.
+
+    From the moment on when a heartbeat is due until the broker answers it or is given up, kafka-python 3.0 does not
+    wait, but looks thousands of times a second. The heartbeats themselves are another thread's.
+    """
+    due = coordinator.time_to_next_poll
+    coordinator.time_to_next_poll = lambda: max(due(), _REST_SECONDS)
 
 
 def joined(consumer: Any) -> bool:

@@ -112,7 +112,7 @@ class PollLoop:
     def _turn(self, consumer: Any) -> None:
         self._before_poll()
         self._resume(consumer)
-        batch = consumer.poll(timeout_ms=round(self._patience() * 1000))
+        batch = consumer.poll(timeout_ms=round(self._patience(consumer) * 1000))
         started = time.monotonic()
         for topic, lane in self._lanes.items():
             parts = {one: records for one, records in batch.items() if one.topic == topic}
@@ -127,10 +127,10 @@ class PollLoop:
         if batch and not self._stopping and sum(map(len, batch.values())) < self._most:
             time.sleep(max(0.0, started + _TURN_SECONDS - time.monotonic()))
 
-    def _patience(self) -> float:
-        """Return how long a poll may wait: less when a pause ends before that."""
+    def _patience(self, consumer: Any) -> float:
+        """Return how long a poll may wait: less when a pause ends before that. One that is over is none."""
         now = time.monotonic()
-        ends = [lane.backoff.until - now for lane in self._lanes.values() if lane.backoff.until]
+        ends = [self._lanes[one.topic].backoff.until - now for one in consumer.paused()]
         return max(0.0, min([_POLL_SECONDS, *ends]))
 
     def _resume(self, consumer: Any) -> None:
