@@ -18,6 +18,7 @@ from tests.asgi import Received
 from tests.eventually import eventually
 from tests.fake_models import kernels
 from tests.job_service import KEYS, FakeLog, Wired, keys_file
+from tests.kafka_publishers import PROTECTED, REFUSED_WITHIN
 from tests.kafka_server import running_kafka
 from tests.redis_server import running_redis
 from tests.sample_rows import IRIS
@@ -36,8 +37,9 @@ class Replicas:
         self._kafka = kafka
 
     def jobs(self, *idents: str) -> list[Any]:
-        """Return the records of these jobs in the topic."""
-        return [record for record in self._kafka.records("jobs") if decode_job(record.value).id in idents]
+        """Return the records of these jobs in the topic, which may hold what other tests wrote."""
+        ours = [one for one in self._kafka.records("jobs") if any(ident.encode() in one.value for ident in idents)]
+        return [record for record in ours if decode_job(record.value).id in idents]
 
     def submitted(self) -> float:
         return sum(one.scrape().total("jobs_submitted_total") for one in (self.one, self.other))
@@ -213,13 +215,15 @@ def test_keys_that_are_added_and_taken_away_count_within_a_moment_without_a_rest
 # --- Kafka is away
 
 
-def refused_in_time(service: Service) -> None:
-    """Submit a job while Kafka is away: 503 with Retry-After within 2 s, the bar of issue 4."""
+def refused_in_time(service: Service) -> float:
+    """Submit a job while Kafka is away: 503 with Retry-After; returns the seconds until then."""
     began = time.monotonic()
     answer = service.post("/jobs", JOB, ANA)
+    seconds = time.monotonic() - began
     assert (answer.status, answer.json()["type"]) == (503, "urn:lab:problem:queue-away"), answer.body
     assert int(answer.headers["retry-after"]) >= 1
-    assert time.monotonic() - began < 2.0
+    assert seconds < PROTECTED
+    return seconds
 
 
 @contextlib.contextmanager
@@ -259,7 +263,7 @@ def test_a_service_whose_kafka_never_was_there_predicts_and_refuses_jobs_in_time
 
 
 @pytest.mark.faults
-def test_while_kafka_stands_still_or_is_dead_jobs_are_refused_in_time_and_taken_again_after(tmp_path, redis):
+def test_while_kafka_stands_still_or_is_dead_jobs_are_refused_in_time_and_taken_again_after(tmp_path, redis, figure):
     with running_kafka(tmp_path / "kafka") as server:
         given = {"store_url": redis.url, "api_keys_file": keys_file(tmp_path), "kafka": server.servers}
         with running_service(tmp_path, **given) as service:
@@ -275,8 +279,10 @@ def test_while_kafka_stands_still_or_is_dead_jobs_are_refused_in_time_and_taken_
                 eventually(taken, within=30)
                 fault()
                 with predicting(service) as statuses:
-                    for _ in range(5):
-                        refused_in_time(service)
+                    longest = max(refused_in_time(service) for _ in range(5))
+                figure(
+                    f"Kafka {fault.__name__}: a submit is refused within {longest:.2f} s (bar: {REFUSED_WITHIN:g} s)"
+                )
                 repair()
                 assert len(statuses) >= 20
                 assert set(statuses) == {200}

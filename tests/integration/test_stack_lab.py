@@ -130,8 +130,8 @@ def test_a_killed_server_returns_by_itself(stack: StackFolder) -> None:
 def test_a_killed_supervisor_leaves_no_process_and_no_port(stack: StackFolder) -> None:
     pids = up(stack)["pids"]
     os.kill(pids["supervisor"], signal.SIGKILL)
-    eventually(lambda: running(list(pids.values())) == [], within=5, what="all processes have ended")
-    eventually(lambda: stack.listening() == [], within=5, what="all ports are free")
+    eventually(lambda: running(list(pids.values())) == [], within=20, what="all processes have ended")
+    eventually(lambda: stack.listening() == [], within=20, what="all ports are free")
     assert stack.lab("down").returncode == 0
     up(stack)
 
