@@ -165,5 +165,5 @@ class _Rounds:
         percent, each = 100 * used / elapsed, api_used / max(1, answers.requests) * 1e6
         return (
             Sample(name, number, answers, each, percent, strangers, rss, load),
-            Sample(f"{name}-jobs", number, jobs.answers(wanted, elapsed), each, percent, strangers, rss, load),
+            Sample(f"{name}-jobs", number, jobs.answers(wanted, elapsed), 0.0, percent, strangers, rss, load),
         )

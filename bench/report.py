@@ -75,7 +75,7 @@ def rows(samples: Sequence[Sample]) -> list[tuple[str, ...]]:
                 f"{min(rates):,.0f}-{max(rates):,.0f}",
                 _milliseconds(sample.answers.p50_us for sample in valid),
                 _milliseconds(sample.answers.p99_us for sample in valid),
-                f"{median(sample.cpu_us for sample in valid):,.1f}",
+                _or_dash(median(sample.cpu_us for sample in valid), "{:,.1f}"),
                 f"{median(sample.server_percent for sample in valid):.0f}",
                 f"{max(sample.rss_bytes for sample in valid) / 1e6:.0f}",
             )
@@ -85,8 +85,12 @@ def rows(samples: Sequence[Sample]) -> list[tuple[str, ...]]:
 
 def _milliseconds(micros: Iterable[int]) -> str:
     """Return their median; a flood has no latency, only a backlog."""
-    found = median(micros)
-    return f"{found / 1000:.2f}" if found else "-"
+    return _or_dash(median(micros) / 1000, "{:.2f}")
+
+
+def _or_dash(value: float, shape: str) -> str:
+    """Return a figure; 0 stands for what was not measured."""
+    return shape.format(value) if value else "-"
 
 
 def bar_rows(judged: Sequence[Verdict]) -> list[tuple[str, ...]]:

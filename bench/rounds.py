@@ -37,7 +37,7 @@ class Sample:
     round: int
     answers: wrk.Answers
     cpu_us: float
-    """Processor time of the server per answered request, in microseconds: says the same on a busy machine."""
+    """Processor time of the server per answered request, in microseconds: says the same on a busy machine. 0: none."""
     server_percent: float
     """Share of its core that the server used; well under 100 means that the load was the limit."""
     strangers_percent: float
