@@ -36,8 +36,8 @@ BEGUN = time.monotonic()
 
 
 def pytest_runtest_setup() -> None:
-    """Skip what would begin after LAB_TEST_MINUTES: a limited run says what it has not tried."""
-    minutes = os.environ.get("LAB_TEST_MINUTES", "")
+    """Skip what would begin after TEST_MINUTES: a limited run says what it has not tried."""
+    minutes = os.environ.get("TEST_MINUTES", "")
     if minutes and time.monotonic() - BEGUN > float(minutes) * 60:
         pytest.skip(f"left out: the {minutes} minutes of this run are over")
 
