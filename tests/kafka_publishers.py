@@ -1,6 +1,7 @@
 """Publishers as the api and the worker have them, for tests, and a load of messages whose fate is noted."""
 
 import asyncio
+import gc
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -51,9 +52,11 @@ async def publisher(
 ) -> AsyncIterator[KafkaPublisher]:
     counters = topic_counters(metrics, topics)
     log = KafkaPublisher(source, deadline=deadline, most_pending=10_000, counters=counters, clock=time.perf_counter)
+    gc.freeze()  # as the service does: else each look through all that the tests have made holds the event loop up
     try:
         yield log
     finally:
+        gc.unfreeze()
         await log.close()
 
 
