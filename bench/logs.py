@@ -20,7 +20,7 @@ from bench import processes
 from bench.errors import CannotMeasure
 from bench.gelf_sender import Order, Sent
 from bench.processes import Cores, Server, confined, free_port
-from bench.rounds import Plan, Sample, Say, busy_seconds, children_cpu
+from bench.rounds import Plan, Sample, Say, busy_seconds, children_cpu, strangers_percent
 from bench.wrk import Answers
 from labkit.home import find_home
 from labkit.stack.obtain import elasticsearch
@@ -108,7 +108,7 @@ class _Collector:
         after = self._settled(before, sent)
         elapsed, used = time.monotonic() - began, self._server.cpu_seconds() - cpu
         received, stored, lost = (after[name] - before[name] for name in ("received", "stored", "lost"))
-        others = max(0.0, busy_seconds(cores) - busy - used - sender_cpu) if rate else 0.0
+        others = strangers_percent(cores, busy, used + sender_cpu, elapsed) if rate else 0.0
         # By TCP the sender has handed over long before the store has written.
         lasted = sent.seconds if rate else elapsed
 
@@ -119,7 +119,7 @@ class _Collector:
                 answers=Answers(count, lasted, 0, 0, 0, refused=0, broken=int(behind)),
                 cpu_us=used / max(1, stored) * 1e6,
                 server_percent=100 * used / elapsed,
-                strangers_percent=100 * others / (2 * elapsed),
+                strangers_percent=others,
                 rss_bytes=self._server.rss_bytes(),
                 load_percent=100 * sender_cpu / elapsed,
             )

@@ -21,7 +21,7 @@ import numpy as np
 from bench import bodies, systems, wrk
 from bench.errors import CannotMeasure
 from bench.processes import Cores
-from bench.rounds import Plan, Sample, Say, busy_seconds, children_cpu
+from bench.rounds import Plan, Sample, Say, busy_seconds, children_cpu, strangers_percent
 from bench.systems import System
 
 OUTAGE = "outage"
@@ -157,10 +157,11 @@ class _Rounds:
         api_cpu = sum(api.cpu_times()[:2])
         with jobs.meanwhile():
             answers = self.drive()
-        used, load_used = self.system.cpu_seconds() - all_cpu, children_cpu() - load_cpu
-        elapsed, rss = time.monotonic() - begun, self.system.rss_bytes()
-        strangers = 100 * max(0.0, busy_seconds(both) - busy - used - load_used) / (2 * elapsed)
-        api_used = sum(api.cpu_times()[:2]) - api_cpu
+            elapsed = time.monotonic() - begun
+            used, load_used = self.system.cpu_seconds() - all_cpu, children_cpu() - load_cpu
+            api_used = sum(api.cpu_times()[:2]) - api_cpu
+            strangers = strangers_percent(both, busy, used + load_used, elapsed)
+        rss = self.system.rss_bytes()
         load = 100 * load_used / elapsed
         percent, each = 100 * used / elapsed, api_used / max(1, answers.requests) * 1e6
         return (

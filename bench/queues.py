@@ -24,7 +24,7 @@ from bench.bodies import iris_bodies
 from bench.errors import CannotMeasure
 from bench.job_client import PATIENCE, Order, Outcome
 from bench.processes import Cores, confined
-from bench.rounds import Plan, Sample, Say, busy_seconds
+from bench.rounds import Plan, Sample, Say, busy_seconds, strangers_percent
 from bench.systems import Parts, System
 from bench.wrk import Answers
 
@@ -141,7 +141,7 @@ class _Load:
             ),
             cpu_us=used / max(1, outcome.answered) * 1e6,
             server_percent=100 * used / outcome.seconds,
-            strangers_percent=100 * max(0.0, busy_seconds(cores) - busy - used - client) / (2 * elapsed),
+            strangers_percent=strangers_percent(cores, busy, used + client, elapsed),
             rss_bytes=system.rss_bytes(),
             load_percent=outcome.cpu_percent,
         )

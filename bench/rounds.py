@@ -141,14 +141,14 @@ class _Load:
         answers = self.drive(run, self._plan.seconds)
         elapsed = time.monotonic() - started
         server_used, load_used = run.server.cpu_seconds() - server_cpu, children_cpu() - load_cpu
-        strangers = max(0.0, busy_seconds(cores) - busy - server_used - load_used)
+        strangers = strangers_percent(cores, busy, server_used + load_used, elapsed)
         return Sample(
             run.contender.name,
             number,
             answers,
             cpu_us=server_used / max(1, answers.requests) * 1e6,
             server_percent=100 * server_used / answers.seconds,
-            strangers_percent=100 * strangers / (2 * elapsed),
+            strangers_percent=strangers,
             rss_bytes=run.server.rss_bytes(),
             load_percent=100 * load_used / elapsed,
         )
@@ -158,6 +158,11 @@ def busy_seconds(cores: Sequence[int]) -> float:
     """Return the seconds that the cores have worked since boot, those taken by the hypervisor included."""
     times = psutil.cpu_times(percpu=True)
     return sum(sum(times[core]) - times[core].idle - getattr(times[core], "iowait", 0.0) for core in cores)
+
+
+def strangers_percent(cores: Sequence[int], busy: float, ours: float, elapsed: float) -> float:
+    """Return the share of two cores that others used: `busy` as `busy_seconds` was, `ours` and `elapsed` since then."""
+    return 100 * max(0.0, busy_seconds(cores) - busy - ours) / (2 * elapsed)
 
 
 def children_cpu() -> float:

@@ -68,6 +68,19 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def _mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    with running_kafka(tmp_path_factory.mktemp("mortal")) as server:
+        yield server
+
+
+@pytest.fixture
+def mortal(_mortal: KafkaServer) -> Iterator[KafkaServer]:
+    """A broker that runs and may be struck: it is well again for the next test."""
+    yield _mortal
+    _mortal.mend()
+
+
 @pytest.fixture(scope="session")
 def elasticsearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ElasticsearchServer]:
     """A real Elasticsearch, shared and never stopped: its logs are deleted before each test that fills it."""

@@ -31,7 +31,7 @@ from tests.kafka_publishers import (
     topic_counters,
     until_published,
 )
-from tests.kafka_server import KafkaServer, running_kafka
+from tests.kafka_server import KafkaServer
 
 
 @pytest.fixture
@@ -39,19 +39,6 @@ def broker(tmp_path: Path) -> Iterator[KafkaServer]:
     """A broker of the test's own, not started yet."""
     with closing(KafkaServer(tmp_path)) as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    with running_kafka(tmp_path_factory.mktemp("mortal")) as server:
-        yield server
-
-
-@pytest.fixture
-def mortal(_shared: KafkaServer) -> Iterator[KafkaServer]:
-    """A broker that runs and may be struck: it is well again for the next test."""
-    yield _shared
-    _shared.mend()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
@@ -20,7 +19,7 @@ from app.telemetry.metrics import Metrics
 from app.worker import consumer as worker_consumer
 from app.worker.loop import PollLoop
 from tests.kafka_publishers import Load, producers, publisher, until_published
-from tests.kafka_server import KafkaServer, running_kafka
+from tests.kafka_server import KafkaServer
 
 pytestmark = pytest.mark.faults
 
@@ -29,17 +28,10 @@ FEW = 1000
 """Looks at the network in a second; a client that does not rest has ten thousands, or thousands, of them."""
 
 
-@pytest.fixture(scope="module")
-def _shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    with running_kafka(tmp_path_factory.mktemp("still")) as server:
-        producers(server.servers).current().close()  # makes the topics
-        yield server
-
-
 @pytest.fixture
-def broker(_shared: KafkaServer) -> Iterator[KafkaServer]:
-    yield _shared
-    _shared.mend()
+def broker(mortal: KafkaServer) -> KafkaServer:
+    producers(mortal.servers).current().close()  # makes the topics
+    return mortal
 
 
 @pytest.fixture
